@@ -34,7 +34,8 @@ func (e *CycleError) Hint() string { return "move what both need into a module o
 
 // module is one file, loaded or being loaded.
 type module struct {
-	name    string // as positions show it
+	name    string  // as positions show it
+	parent  *module // the one that asked first; nil for a script
 	done    chan struct{}
 	globals starlark.StringDict // set before done is closed, as are the next two
 	err     error
@@ -42,11 +43,21 @@ type module struct {
 	waits   *module // what this one is loading now; guarded by the registry's mutex
 }
 
+// chain returns the names from the script to m, which may be nil for the script itself.
+func (m *module) chain(script string) []string {
+	if m == nil {
+		return []string{script}
+	}
+	return append(m.parent.chain(script), m.name)
+}
+
 // registry has the modules by their real paths, each loaded at most once.
 type registry struct {
 	mu      sync.Mutex
 	modules map[string]*module
 }
+
+func newRegistry() *registry { return &registry{modules: map[string]*module{}} }
 
 // get returns the module at path and loads it if nobody has yet. from is the module that asks, nil for a script.
 func (r *registry) get(ctx context.Context, from *module, path, name string, load func(*module) (starlark.StringDict, error)) (starlark.StringDict, error) {
@@ -81,7 +92,7 @@ func (r *registry) enter(from *module, path, name string) (m *module, mine bool,
 	defer r.mu.Unlock()
 	m = r.modules[path]
 	if m == nil {
-		m = &module{name: name, done: make(chan struct{})}
+		m = &module{name: name, parent: from, done: make(chan struct{})}
 		r.modules[path] = m
 		mine = true
 	}

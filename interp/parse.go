@@ -338,5 +338,3 @@ func lineOf(src []byte, line int32) string {
 	}
 	return lines[line-1]
 }
-
-func hintFor(msg, line string) string { return "" }

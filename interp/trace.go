@@ -2,9 +2,15 @@ package interp
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"unicode"
 
 	"go.starlark.net/starlark"
+	"go.starlark.net/syntax"
 )
 
 // ThreadError is the error of a host's thread, as the thread that started it sees it.
@@ -57,5 +63,270 @@ func CancelWith(ctx context.Context, thread *starlark.Thread) (release func()) {
 	}
 }
 
-// Render returns what a person reads of a script's error, ending with a newline.
-func Render(err error, o TraceOptions) string { return err.Error() + "\n" }
+// Render returns what a person reads of a script's error, ending with a newline: where and what in the first line, the
+// line of the source, the calls that led there with the innermost last, across load and host threads, and the hint of
+// the innermost error that has one. An error without a position is its message and its hint.
+func Render(err error, o TraceOptions) string {
+	if o.ReadFile == nil {
+		o.ReadFile = os.ReadFile
+	}
+	t := unwind(err)
+	var b strings.Builder
+	if len(t.syntax) > 0 {
+		for _, e := range t.syntax {
+			o.head(&b, e.Pos, e.Msg)
+			hint(&b, e)
+		}
+	} else {
+		o.head(&b, t.position(), t.msg)
+	}
+	if !o.Brief && len(t.lines) > 0 {
+		b.WriteString("Traceback (most recent call last):\n")
+		b.WriteString(strings.Join(t.lines, ""))
+	}
+	if len(t.syntax) == 0 {
+		hint(&b, err)
+	}
+	o.parts(&b, t.parts)
+	return b.String()
+}
+
+// parts renders the errors that one error consists of, as those of the hosts of each().
+func (o TraceOptions) parts(b *strings.Builder, all []error) {
+	const most = 5
+	for i, err := range all {
+		if i == most {
+			fmt.Fprintf(b, "\nand %d more\n", len(all)-most)
+			return
+		}
+		var thread *ThreadError
+		if errors.As(err, &thread) {
+			// How the thread came about has been said above.
+			err = thread.Err
+			fmt.Fprintf(b, "\non host %s:\n", thread.Host)
+		} else {
+			b.WriteString("\n")
+		}
+		b.WriteString(Render(err, o))
+	}
+}
+
+// trace is what unwind finds in an error.
+type trace struct {
+	msg    string
+	syntax []*SyntaxError     // when a source cannot be read or compiled
+	stack  starlark.CallStack // of the innermost thread
+	lines  []string           // all stacks, rendered
+	parts  []error            // when the innermost error consists of several
+}
+
+// unwind walks from err to its innermost cause. A stack that begins as the one before it is of the same thread, at a
+// later moment, and takes its place; any other is of a thread that was started from there.
+func unwind(err error) trace {
+	t := trace{msg: err.Error()}
+	var lines []string // of all threads but the innermost
+	next := func(stack starlark.CallStack) {
+		if len(stack) < len(t.stack) || !slices.Equal(stack[:len(t.stack)], t.stack) {
+			lines = append(lines, frames(t.stack)...)
+		}
+		t.stack = stack
+	}
+	for ; err != nil; err = errors.Unwrap(err) {
+		switch e := err.(type) {
+		case *starlark.EvalError:
+			next(e.CallStack)
+			t.msg = e.Msg
+		case *ThreadError:
+			if e.Parent != nil {
+				next(e.Parent)
+			}
+			lines = append(lines, frames(t.stack)...)
+			lines = append(lines, fmt.Sprintf("  on host %s:\n", e.Host))
+			t.stack, t.msg = nil, e.Err.Error()
+		case *SyntaxError:
+			t.syntax = []*SyntaxError{e}
+		case SyntaxErrors:
+			t.syntax = e
+		case interface{ Unwrap() []error }:
+			t.parts = e.Unwrap()
+		}
+	}
+	t.lines = append(lines, frames(t.stack)...)
+	return t
+}
+
+// position returns where the innermost thread was, past the builtins on top of its stack.
+func (t *trace) position() syntax.Position {
+	for i := range t.stack {
+		if pos := t.stack.At(i).Pos; !isPseudoFrame(pos) {
+			return pos
+		}
+	}
+	return syntax.Position{}
+}
+
+// isPseudoFrame reports whether a frame is of a builtin, which has no place in a source.
+func isPseudoFrame(pos syntax.Position) bool { return pos.Line == 0 }
+
+// frames renders a stack, a line each. A builtin on top is left out: the message speaks for it.
+func frames(stack starlark.CallStack) []string {
+	if n := len(stack); n > 0 && isPseudoFrame(stack[n-1].Pos) {
+		stack = stack[:n-1]
+	}
+	lines := make([]string, len(stack))
+	for i, f := range stack {
+		if isPseudoFrame(f.Pos) {
+			lines[i] = fmt.Sprintf("  in %s\n", f.Name)
+		} else {
+			lines[i] = fmt.Sprintf("  %s: in %s\n", f.Pos, f.Name)
+		}
+	}
+	return lines
+}
+
+func hint(b *strings.Builder, err error) {
+	text := ""
+	for ; err != nil; err = errors.Unwrap(err) {
+		if h, ok := err.(interface{ Hint() string }); ok && h.Hint() != "" {
+			text = h.Hint()
+		}
+	}
+	if text != "" {
+		fmt.Fprintf(b, "hint: %s\n", text)
+	}
+}
+
+// head writes the first line and the line of the source below it.
+func (o TraceOptions) head(b *strings.Builder, pos syntax.Position, msg string) {
+	if !pos.IsValid() {
+		b.WriteString(msg + "\n")
+		return
+	}
+	fmt.Fprintf(b, "%s: %s\n", pos, msg)
+	if o.NoSource || isPseudo(pos.Filename()) {
+		return
+	}
+	src, err := o.ReadFile(pos.Filename())
+	if err != nil {
+		return
+	}
+	line, col := excerpt(lineOf(src, pos.Line), int(pos.Col))
+	if line == "" {
+		return
+	}
+	fmt.Fprintf(b, "    %s\n", line)
+	if col > 0 {
+		fmt.Fprintf(b, "    %s^\n", strings.Repeat(" ", col-1))
+	}
+}
+
+// excerpt returns what a terminal can show of a line, and the column in that; 0 if col is not in the line. Indentation
+// is taken off, and of a long line the part around col is left.
+func excerpt(line string, col int) (string, int) {
+	const most = 100
+	runes := []rune(strings.TrimRightFunc(line, unicode.IsSpace))
+	if col < 0 || col > len(runes)+1 {
+		col = 0
+	}
+	for len(runes) > 0 && unicode.IsSpace(runes[0]) && col != 1 {
+		runes = runes[1:]
+		col = max(col-1, 0)
+	}
+	if from := col - most/2; from > 0 && len(runes) > most {
+		runes = runes[from:]
+		col -= from
+	}
+	if len(runes) > most {
+		runes = runes[:most]
+	}
+	for i, r := range runes {
+		switch {
+		case r == '\t':
+			runes[i] = ' '
+		case !unicode.IsPrint(r):
+			runes[i] = unicode.ReplacementChar
+		}
+	}
+	return string(runes), col
+}
+
+// hintFor returns, for who comes from Python or from Ansible, what Starlark has instead of what the message is about;
+// "" if there is nothing to say. line is the line of the source, "" if it is not known.
+func hintFor(msg, line string) string {
+	if name, ok := strings.CutPrefix(msg, "undefined: "); ok {
+		name, _, _ = strings.Cut(name, " ")
+		return undefinedHint(name)
+	}
+	word := strings.TrimPrefix(strings.SplitN(msg, ",", 2)[0], "got ")
+	first, _, _ := strings.Cut(strings.TrimSpace(line), " ")
+	has := func(part string) bool { return strings.Contains(line, part) }
+	switch {
+	case first == async && word == "def":
+		return "functions are not async, jobs are: run(cmd, async=1800, poll=0)"
+	case word == "import" || word == "from":
+		return `load("//lib.star", "name") brings in names`
+	case word == "try" || word == "except" || word == "finally" || word == "raise":
+		return "there are no exceptions: attempt(fn, ...) returns (ok, value, error), and fail(msg) ends the script"
+	case word == "class":
+		return "there are no classes: struct(name=value) and functions do"
+	case word == "is":
+		return "compare with == or !="
+	case word == "with":
+		return "there is no with: call what you need, one after the other"
+	case word == "global" || word == "nonlocal":
+		return "a function cannot bind a name outside of it: return the value, or keep it in a dict"
+	case word == "del":
+		return "d.pop(key) and l.pop(index) remove"
+	case word == "yield":
+		return "there are no generators: return a list"
+	case word == "await":
+		return "wait(job) waits for a job"
+	case strings.HasPrefix(msg, "got string literal") && (has(`f"`) || has("f'")):
+		return `there are no f-strings: "%s is %d" % (name, n) or "{} is {}".format(name, n)`
+	case strings.HasPrefix(msg, "got string literal") && first == "print":
+		return "print is a function: print(x)"
+	case first == "assert":
+		return `write: if not x: fail("why")`
+	case word == "'**'":
+		return "there is no operator **: math.pow(x, y)"
+	case word == "':'" && has(":="):
+		return "there is no :=, assign on a line of its own"
+	case word == "':'" || word == "'-'" && has("->"):
+		return "there are no type annotations"
+	case strings.Contains(msg, "does not associate with"):
+		return "write: a < b and b < c"
+	case word == "'&'" && has("&&") || word == "'|'" && has("||") || strings.HasSuffix(msg, "'!'"):
+		return "write and, or, not"
+	case strings.HasSuffix(msg, "'?'"):
+		return "write: a if condition else b"
+	case strings.HasSuffix(msg, "'@'"):
+		return "there are no decorators: f = decorate(f)"
+	case strings.HasSuffix(msg, "'\ufeff'"):
+		return "the file begins with a byte order mark: save it as UTF-8 without one"
+	case strings.HasPrefix(msg, "unexpected input character") && strings.ContainsAny(msg, "“”‘’"):
+		return "these are typographic quotes"
+	case strings.HasPrefix(msg, "cannot reassign global"):
+		return "in a file that load() brings in, each global name is bound once"
+	}
+	return ""
+}
+
+func undefinedHint(name string) string {
+	switch name {
+	case "true", "yes":
+		return "write True"
+	case "false", "no":
+		return "write False"
+	case "null", "nil":
+		return "write None"
+	case "open":
+		return "copy, fetch and template move files; nothing reads this machine's"
+	case "isinstance":
+		return `type(x) == "string"`
+	case "os", "sys", "subprocess":
+		return "facts() describes the host, run(cmd) executes there"
+	case "Exception":
+		return "there are no exceptions: fail(msg) ends the script"
+	}
+	return ""
+}
