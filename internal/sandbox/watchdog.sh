@@ -27,7 +27,7 @@ empty=0 passes=0
 while [ "$empty" -lt 3 ] && [ "$passes" -lt 50 ]; do
 	passes=$((passes + 1)) empty=$((empty + 1))
 	for group in $groups; do
-		kill -KILL -- "-$group" 2>/dev/null
+		kill -KILL "-$group" 2>/dev/null
 	done
 	groups=
 	for file in $(carriers "$2"); do
