@@ -43,7 +43,7 @@ func TestLoginShell(t *testing.T) {
 		{"/bin/dash", "", `echo 'it''s' $0 "two  blanks"`, "its /bin/dash two  blanks\n"},
 		{"/bin/bash", ".bashrc", `echo 'it''s' "${BASH_VERSION:+bash}"`, "noise\nits bash\n"},
 		{"/usr/bin/fish", ".config/fish/config.fish", `echo (status fish-path)`, "noise\n/usr/bin/fish\n"},
-		{"/usr/bin/tcsh", ".cshrc", `echo 'it''s' $shell`, "noise\nits /usr/bin/tcsh\n"},
+		{"/usr/bin/tcsh", ".cshrc", `echo 'it''s' $?tcsh`, "noise\nits 1\n"},
 		{"/usr/bin/zsh", ".zshenv", `echo 'it''s' "${ZSH_VERSION:+zsh}"`, "noise\nits zsh\n"},
 	}
 	for _, tt := range tests {
