@@ -38,7 +38,7 @@ type Result struct {
 // Ended reports whether r tells the end of the job: a running job has none yet, and one that cannot be asked about
 // may have or not.
 func (r *Result) Ended() bool {
-	return r.State != wire.Running && r.State != wire.Unknown && r.State != wire.Orphaned
+	return r.State.Final() || r.State == wire.Skipped
 }
 
 // Failed reports whether r is anything but a success, a job still running, or a skipped command.
@@ -56,6 +56,7 @@ type Record struct {
 	Cmd     string
 	Pos     string
 	Limit   time.Duration // zero for none
+	OKCodes []int         // exit codes that are a success; nil is zero alone
 	Created time.Time     // when the intent was written
 	Seen    Seen
 }

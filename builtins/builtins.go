@@ -1,0 +1,72 @@
+// Package builtins is the vocabulary of a script: a file per builtin, its Spec beside its function. A builtin gets
+// its arguments unpacked and its host found; it never sees how it was called. What happens around every call (check
+// of the context, host, module loading, events, redaction) is the gate's, in package interp, and builtins are only
+// reachable through it. The control builtins each and attempt, which make threads, are in interp too.
+package builtins
+
+import (
+	"context"
+
+	"go.starlark.net/starlark"
+
+	"starling/builtins/spec"
+	"starling/internal/job"
+)
+
+// Effect says what a builtin touches. The gate goes by it.
+type Effect int
+
+const (
+	// Pure builtins compute; they may be called anywhere.
+	Pure Effect = iota
+	// Outside builtins ask for a fact of the world that is no host's: a variable of the run, the time.
+	Outside
+	// Jobs builtins act on jobs, each on its own host; they need no current host when every job says where it is.
+	Jobs
+	// Host builtins act on the current host.
+	Host
+)
+
+// Builtin is one word of the vocabulary.
+type Builtin struct {
+	Spec   spec.Spec
+	Effect Effect
+	// Do carries the call out. The value it returns is frozen by the gate. An error is prefixed with the builtin's
+	// name there; an error with a Hint method keeps it.
+	Do func(c *Call) (starlark.Value, error)
+}
+
+// Call is one call of a builtin.
+type Call struct {
+	Ctx    context.Context // ends with the run, with the host's thread, or at Ctrl-C
+	Thread *starlark.Thread
+	Args   spec.Args
+	Pos    string    // where in the script, file:line:col
+	Host   *job.Host // the current host; nil when there is none, which a Host builtin never sees
+	Run    *Run
+}
+
+// Run is what the calls of one program run share.
+type Run struct {
+	Engine *job.Engine
+	// Locate returns the host on which a job of an earlier run lives, or an error that wraps job.ErrNoRecord.
+	Locate func(ctx context.Context, id string) (*job.Host, error)
+	// Vars are the --var name=value pairs.
+	Vars map[string]string
+}
+
+// common are the parameters that every host builtin takes.
+var commonName = spec.Param{Name: "name", Type: spec.String, Default: `""`,
+	Doc: "A label for progress, reports and errors, in place of the command."}
+
+var commonIgnore = spec.Param{Name: "ignore_errors", Type: spec.Bool, Default: "False",
+	Doc: "Return the failed Result instead of ending the script; a host that can't be reached is still an error."}
+
+// All returns the vocabulary, in the order of its documentation.
+func All() []Builtin {
+	return []Builtin{
+		run, asyncStatus, wait, waitAny, cancel, detach, jobs, output,
+		reboot, waitForConnection, ping,
+		host, variable,
+	}
+}

@@ -1,0 +1,110 @@
+package builtins
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"starling/internal/job"
+	"starling/internal/wire"
+)
+
+// FailedError is one or more commands that ended badly. It is what ends a script when a command fails.
+type FailedError struct {
+	Results []job.Result // those that failed; at least one
+}
+
+// excerpt is how many lines of each stream an error shows; the hint says where the rest is.
+const excerpt = 10
+
+func (e *FailedError) Error() string {
+	var b strings.Builder
+	if len(e.Results) > 1 {
+		fmt.Fprintf(&b, "%d jobs failed", len(e.Results))
+		for i := range e.Results {
+			b.WriteString("\n" + Describe(&e.Results[i]))
+		}
+		return b.String()
+	}
+	return Describe(&e.Results[0])
+}
+
+// Hint returns the command that shows all that the failed jobs wrote.
+func (e *FailedError) Hint() string {
+	for i := range e.Results {
+		if e.Results[i].ID != "" {
+			return "starling jobs logs " + e.Results[i].ID
+		}
+	}
+	return ""
+}
+
+// Describe tells the end of one command: host, job, what was run, how it ended, after how long, the ends of its
+// output.
+func Describe(r *job.Result) string {
+	var b strings.Builder
+	b.WriteString(r.Host + ": ")
+	if r.ID != "" {
+		fmt.Fprintf(&b, "job %s: ", r.ID)
+	}
+	if r.Name != "" {
+		fmt.Fprintf(&b, "%s: ", r.Name)
+	}
+	fmt.Fprintf(&b, "%q %s", firstLine(r.Cmd), ending(r))
+	if r.ID != "" && r.Pos != "" {
+		b.WriteString(", started at " + r.Pos)
+	}
+	if r.Msg != "" {
+		b.WriteString("; " + r.Msg)
+	}
+	for _, stream := range []struct {
+		name string
+		data []byte
+	}{{"stdout", r.Stdout}, {"stderr", r.Stderr}} {
+		if lines := lastLines(string(text(stream.data)), excerpt); lines != "" {
+			b.WriteString("\n  " + stream.name + ": " + strings.ReplaceAll(lines, "\n", "\n  "+strings.Repeat(" ", len(stream.name)+2)))
+		}
+	}
+	return b.String()
+}
+
+func ending(r *job.Result) string {
+	after := ""
+	if r.Elapsed > 0 {
+		after = " after " + r.Elapsed.Round(100*time.Millisecond).String()
+	}
+	switch r.State {
+	case wire.Failed:
+		if r.HasRC {
+			return fmt.Sprintf("failed with rc %d%s", r.RC, after)
+		}
+		return "failed" + after
+	case wire.TimedOut:
+		if r.Limit > 0 {
+			return fmt.Sprintf("timed out: still running at its limit of %s", r.Limit)
+		}
+		return "timed out" + after
+	case wire.Lost:
+		return "is lost"
+	case wire.Orphaned:
+		return "is orphaned"
+	case wire.Unknown:
+		return "is in an unknown state"
+	}
+	return strings.ReplaceAll(string(r.State), "_", " ") + after
+}
+
+func firstLine(s string) string {
+	if i := strings.IndexByte(s, '\n'); i >= 0 {
+		return s[:i] + " …"
+	}
+	return s
+}
+
+func lastLines(s string, n int) string {
+	lines := strings.Split(s, "\n")
+	if len(lines) > n {
+		lines = append([]string{fmt.Sprintf("… (%d lines before)", len(lines)-n)}, lines[len(lines)-n:]...)
+	}
+	return strings.Join(lines, "\n")
+}

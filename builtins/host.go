@@ -1,0 +1,72 @@
+package builtins
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"go.starlark.net/starlark"
+	"go.starlark.net/starlarkstruct"
+
+	"starling/builtins/spec"
+)
+
+var host = Builtin{
+	Effect: Pure,
+	Spec: spec.Spec{
+		Name:    "host",
+		Summary: "The current host.",
+		Returns: "A struct with name, addr, user, port, groups and vars, or None where there is no current host. Addr, user " +
+			"and port are \"\" and 0 where they are left to ssh_config.",
+		Example: `print(host().name)`,
+	},
+	Do: func(c *Call) (starlark.Value, error) {
+		if c.Host == nil {
+			return starlark.None, nil
+		}
+		t := c.Host.Target()
+		return starlarkstruct.FromStringDict(starlark.String("host"), starlark.StringDict{
+			"name":   starlark.String(t.Name),
+			"addr":   starlark.String(t.Addr),
+			"user":   starlark.String(t.User),
+			"port":   starlark.MakeInt(t.Port),
+			"groups": starlark.NewList(nil),
+			"vars":   starlark.NewDict(0),
+		}), nil
+	},
+}
+
+var variable = Builtin{
+	Effect: Outside,
+	Spec: spec.Spec{
+		Name:    "var",
+		Summary: "A variable of this run, given on the command line as --var name=value.",
+		Params: []spec.Param{
+			{Name: "name", Type: spec.String, Required: true, Positional: true, Doc: "Its name."},
+			{Name: "default", Type: spec.Any, Default: "None", Positional: true,
+				Doc: "What to return when it was not given; without one, the variable must be given."},
+		},
+		Returns: "The value as a string, or default.",
+		Fails:   "When the variable was not given and there is no default.",
+		Example: `print(var("release", "stable"))`,
+	},
+	Do: func(c *Call) (starlark.Value, error) {
+		name := c.Args.String("name")
+		if value, ok := c.Run.Vars[name]; ok {
+			return starlark.String(value), nil
+		}
+		if c.Args.Given("default") {
+			return c.Args.Value("default"), nil
+		}
+		known := "none was given"
+		if len(c.Run.Vars) > 0 {
+			names := make([]string, 0, len(c.Run.Vars))
+			for n := range c.Run.Vars {
+				names = append(names, n)
+			}
+			slices.Sort(names)
+			known = "given are " + strings.Join(names, ", ")
+		}
+		return nil, fmt.Errorf("variable %q is not set (%s): give --var %s=VALUE, or a default", name, known, name)
+	},
+}

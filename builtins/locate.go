@@ -1,0 +1,78 @@
+package builtins
+
+import (
+	"errors"
+	"fmt"
+
+	"go.starlark.net/starlark"
+
+	"starling/internal/job"
+)
+
+// locate finds the job that v means, a job id or a Result, and the host it is on. A Result knows its host; an id is
+// looked up in the journal, and one that the journal has never heard of can only be a job of the current host.
+func (c *Call) locate(v starlark.Value) (job.Ref, error) {
+	r, ok := v.(*Result)
+	if !ok {
+		return c.locateID(string(v.(starlark.String)))
+	}
+	if r.ID == "" {
+		return job.Ref{}, fmt.Errorf("%s: %q ran attached and is no job: it has its result already", r.Host, firstLine(r.Cmd))
+	}
+	if c.Host != nil && c.Host.Name() == r.Host {
+		return job.Ref{Host: c.Host, ID: r.ID}, nil
+	}
+	h, err := c.Run.Locate(c.Ctx, r.ID)
+	return job.Ref{Host: h, ID: r.ID}, err
+}
+
+func (c *Call) locateID(id string) (job.Ref, error) {
+	if err := job.CheckID(id); err != nil {
+		return job.Ref{}, err
+	}
+	h, err := c.Run.Locate(c.Ctx, id)
+	switch {
+	case errors.Is(err, job.ErrNoRecord) && c.Host != nil:
+		return job.Ref{Host: c.Host, ID: id}, nil
+	case errors.Is(err, job.ErrNoRecord):
+		return job.Ref{}, &job.IDError{ID: id, Problem: "is not in the journal, and without a current host there is none to ask"}
+	case err != nil:
+		return job.Ref{}, err
+	case c.Host != nil && h.Name() != c.Host.Name():
+		return job.Ref{}, &job.IDError{ID: id, Problem: fmt.Sprintf("is a job of %s; the current host is %s", h.Name(), c.Host.Name())}
+	}
+	return job.Ref{Host: h, ID: id}, nil
+}
+
+// refs locates all of values, before anything is sent to any host.
+func (c *Call) refs(values []starlark.Value) ([]job.Ref, error) {
+	refs := make([]job.Ref, len(values))
+	for i, v := range values {
+		ref, err := c.locate(v)
+		if err != nil {
+			return nil, err
+		}
+		refs[i] = ref
+	}
+	return refs, nil
+}
+
+// reaped is what a builtin returns for jobs that it came back for: the results, in the shape the jobs were given in,
+// or one error that names every job that ended badly.
+func (c *Call) reaped(results []job.Result, list bool) (starlark.Value, error) {
+	var failed []job.Result
+	values := make([]starlark.Value, len(results))
+	for i, r := range results {
+		if r.Failed() {
+			failed = append(failed, r)
+		}
+		values[i] = &Result{r}
+	}
+	if len(failed) > 0 && !c.Args.Bool("ignore_errors") {
+		return nil, &FailedError{Results: failed}
+	}
+	if !list {
+		return values[0], nil
+	}
+	return starlark.NewList(values), nil
+}

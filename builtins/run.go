@@ -1,0 +1,133 @@
+package builtins
+
+import (
+	"errors"
+	"fmt"
+
+	"go.starlark.net/starlark"
+
+	"starling/builtins/spec"
+	"starling/internal/job"
+	"starling/internal/wire"
+)
+
+var run = Builtin{
+	Effect: Host,
+	Spec: spec.Spec{
+		Name: "run",
+		Summary: "Run a command on the host: attached, as a detached job that is waited for, or as one that is left to " +
+			"itself until async_status or wait comes back for it.",
+		Params: []spec.Param{
+			{Name: "cmd", Type: spec.CommandLine, Required: true, Positional: true,
+				Doc: "A string is run by /bin/sh; a list is run as an argument vector, without a shell."},
+			{Name: "async", Type: spec.Ceiling, Default: "0",
+				Doc: "0: attached, the connection stays open. Otherwise the command becomes a detached job that outlives " +
+					"the connection and this program, and the host itself ends it after this time. \"forever\": no ceiling."},
+			{Name: "poll", Type: spec.Duration, Default: "15",
+				Doc: "With async: how often to look whether the job has ended; the first looks come early and back off " +
+					"up to this. 0: return as soon as the job has started."},
+			{Name: "chdir", Type: spec.String, Default: `""`, Doc: "The folder to run in; \"\" is the user's home."},
+			{Name: "env", Type: spec.Env, Default: "{}", Doc: "Variables added to the command's environment."},
+			{Name: "stdin", Type: spec.Text, Default: `""`, Doc: "What the command reads from its standard input."},
+			{Name: "creates", Type: spec.String, Default: `""`, Doc: "Skip the command if this path is on the host."},
+			{Name: "removes", Type: spec.String, Default: `""`, Doc: "Skip the command unless this path is on the host."},
+			{Name: "ok_codes", Type: spec.Ints, Default: "[0]", Doc: "The exit codes that count as success."},
+			{Name: "timeout", Type: spec.Duration, Default: "0",
+				Doc: "Without async: end the command, and all it started, after this time. 0: no limit."},
+			commonName, commonIgnore,
+		},
+		Returns: "A Result: ended, unless poll is 0.",
+		Fails: "When the command does not end with one of ok_codes (the script ends for this host, unless " +
+			"ignore_errors), when the host can't be reached, and when the host refuses to start the job.",
+		Example: `r = run("uname -s")
+print(r.stdout)
+job = run("sleep 1; echo done", async=60, poll=0)
+print(async_status(job, retries=20, delay=0.5).stdout)`,
+	},
+	Do: doRun,
+}
+
+func doRun(c *Call) (starlark.Value, error) {
+	cmd := command(c)
+	limit, detached := c.Args.Duration("async"), c.Args.Duration("async") != 0
+	switch {
+	case !detached && c.Args.Given("poll"):
+		return nil, errors.New("poll is only for a job: give async=SECONDS too, or leave poll out")
+	case detached && c.Args.Duration("timeout") != 0:
+		return nil, errors.New("timeout is for attached commands: the ceiling of a job is async itself")
+	}
+	if skipped, err := skip(c, cmd); skipped != nil || err != nil {
+		return skipped, err
+	}
+	if !detached {
+		r, err := c.Host.Run(c.Ctx, cmd, c.Args.Duration("timeout"))
+		return c.conclude(r, err)
+	}
+	if limit != spec.Forever {
+		cmd.Limit = limit
+	}
+	r, err := c.Host.Start(c.Ctx, cmd)
+	if err != nil {
+		return nil, err
+	}
+	poll := c.Args.Duration("poll")
+	if poll == 0 {
+		return &Result{r}, nil
+	}
+	results, err := c.Host.Wait(c.Ctx, []string{r.ID}, job.Pace{Every: poll, Early: true})
+	if err != nil {
+		return nil, err
+	}
+	return c.conclude(results[0], nil)
+}
+
+// command is the command of a call of run.
+func command(c *Call) job.Command {
+	line := c.Args.Command("cmd")
+	return job.Command{
+		Name:    c.Args.String("name"),
+		Pos:     c.Pos,
+		Text:    line.Text,
+		Argv:    line.Argv,
+		Display: line.String(),
+		Env:     c.Args.Env("env"),
+		Chdir:   c.Args.String("chdir"),
+		Stdin:   c.Args.Text("stdin"),
+		OKCodes: c.Args.Ints("ok_codes"),
+	}
+}
+
+// skip looks whether creates and removes make the command unnecessary; it returns nil when they do not.
+func skip(c *Call, cmd job.Command) (starlark.Value, error) {
+	for _, condition := range []struct {
+		param string
+		when  bool // skip when the path's presence is this
+		why   string
+	}{{"creates", true, "is there already"}, {"removes", false, "is not there"}} {
+		path := c.Args.String(condition.param)
+		if path == "" {
+			continue
+		}
+		there, err := c.Host.Exists(c.Ctx, path)
+		if err != nil {
+			return nil, err
+		}
+		if there == condition.when {
+			return &Result{job.Result{Host: c.Host.Name(), Name: cmd.Name, Cmd: cmd.Display, State: wire.Skipped,
+				Pos: c.Pos, Msg: fmt.Sprintf("skipped: %s %s %s", condition.param, path, condition.why)}}, nil
+		}
+	}
+	return nil, nil
+}
+
+// conclude turns the end of a command into what the call returns: a failed Result is an error unless the caller
+// wants it back.
+func (c *Call) conclude(r job.Result, err error) (starlark.Value, error) {
+	if err != nil {
+		return nil, err
+	}
+	if r.Failed() && !c.Args.Bool("ignore_errors") {
+		return nil, &FailedError{Results: []job.Result{r}}
+	}
+	return &Result{r}, nil
+}

@@ -1,0 +1,168 @@
+package job
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"starling/internal/transport"
+	"starling/internal/wire"
+)
+
+// answerTimeout is how long a host that has a connection may take over one answer, beyond what it was asked to wait.
+const answerTimeout = 60 * time.Second
+
+// channel is a command channel: one exec of a wire line that stays open, on which requests and answers alternate.
+type channel struct {
+	nonce  string
+	seq    int
+	in     *io.PipeWriter
+	out    *io.PipeReader
+	reader *wire.Reader
+	stderr *tail
+	cancel context.CancelFunc
+	done   chan struct{} // closed when the exec has ended
+	err    error         // how it ended; set before done is closed
+	fresh  bool          // nothing was answered on it yet
+}
+
+// openChannel starts the exec; whether the host understands it shows at the first exchange.
+func openChannel(t transport.Transport, line string) *channel {
+	ctx, cancel := context.WithCancel(context.Background())
+	stdin, in := io.Pipe()
+	out, stdout := io.Pipe()
+	c := &channel{nonce: newNonce(), in: in, out: out, stderr: newTail(2 << 10), cancel: cancel, done: make(chan struct{}), fresh: true}
+	c.reader = wire.NewReader(out, c.nonce)
+	go func() {
+		defer close(c.done)
+		c.err = t.Exec(ctx, transport.Command{Line: line, Stdin: stdin, Stdout: stdout, Stderr: c.stderr})
+		stdin.Close()
+		stdout.CloseWithError(io.EOF)
+	}()
+	return c
+}
+
+// exchange sends one request and reads its answer. After an error the channel is of no more use.
+func (c *channel) exchange(ctx context.Context, r wire.Request) ([]wire.Frame, error) {
+	// Only the death of the exec unblocks a pipe, so the end of the context is made that death.
+	stop := context.AfterFunc(ctx, c.cancel)
+	defer stop()
+	c.seq++
+	text, err := wire.Encode(c.nonce, c.seq, r)
+	if err != nil {
+		return nil, err
+	}
+	if c.fresh {
+		text = append(wire.Open(c.nonce), text...)
+	}
+	_, err = c.in.Write(text)
+	var frames []wire.Frame
+	if err == nil {
+		frames, err = c.reader.Answer(c.seq)
+	}
+	if err == nil {
+		c.fresh = false
+		return frames, nil
+	}
+	c.close()
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	if c.err != nil {
+		return nil, c.err
+	}
+	return nil, err
+}
+
+// close ends the exec and waits for it.
+func (c *channel) close() {
+	c.cancel()
+	c.in.Close()
+	c.out.Close()
+	<-c.done
+}
+
+// alive reports whether the exec still runs.
+func (c *channel) alive() bool {
+	select {
+	case <-c.done:
+		return false
+	default:
+		return true
+	}
+}
+
+// exchange asks the host one thing, over the command channel that is open or over a new one. A channel that turns out
+// to have died while nobody used it is replaced once; every request of the protocol may be sent again.
+func (h *Host) exchange(ctx context.Context, r wire.Request, timeout time.Duration) ([]wire.Frame, error) {
+	h.turn.Lock()
+	defer h.turn.Unlock()
+	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("%s: no answer within %s", h.Name(), timeout))
+	defer cancel()
+	if h.channel != nil && h.channel.alive() {
+		frames, err := h.channel.exchange(ctx, r)
+		if err == nil {
+			h.answered()
+			return frames, nil
+		}
+		h.channel = nil
+		if ctx.Err() != nil || !disconnected(err) {
+			return nil, err
+		}
+	}
+	return h.first(ctx, r)
+}
+
+// first asks over a new channel: the first exchange shows which exec line the login shell understands.
+func (h *Host) first(ctx context.Context, r wire.Request) ([]wire.Frame, error) {
+	for {
+		line, more := h.execLine()
+		c := openChannel(h.transport, line)
+		frames, err := c.exchange(ctx, r)
+		if err == nil {
+			h.channel = c
+			h.answered()
+			return frames, nil
+		}
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		var exit *transport.ExitError
+		if !errors.As(err, &exit) && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+			return nil, err
+		}
+		if !more {
+			return nil, h.mute(err, c.noise())
+		}
+		h.line.Add(1)
+	}
+}
+
+// execLine returns the line that starts a shell on this host, and whether there are others to try.
+func (h *Host) execLine() (line string, more bool) {
+	lines := wire.Lines()
+	at := int(h.line.Load())
+	return lines[at%len(lines)], at+1 < len(lines)
+}
+
+// mute is a host whose login shell runs none of the exec lines.
+func (h *Host) mute(err error, noise string) error {
+	h.line.Store(0)
+	return &ProtocolError{Host: h.Name(), Problem: "its login shell does not run /bin/sh for us: " + err.Error(), Noise: noise,
+		Help: fmt.Sprintf("ssh %s /bin/sh -c true   # must work, ask nothing and read nothing", h.Name())}
+}
+
+// noise is what the host said in place of an answer.
+func (c *channel) noise() string {
+	if text := c.stderr.String(); text != "" {
+		return text
+	}
+	return c.reader.Noise()
+}
+
+func disconnected(err error) bool {
+	var gone *transport.DisconnectedError
+	return errors.As(err, &gone) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.ErrClosedPipe)
+}

@@ -1,0 +1,161 @@
+package job
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+
+	"starling/internal/event"
+	"starling/internal/transport"
+)
+
+// Defaults of a Config.
+const (
+	DefaultOutputCap = 1 << 20         // bytes of each stream in a Result
+	DefaultIdle      = 2 * time.Second // how long an unused connection stays open
+	DefaultForks     = 50
+)
+
+// Config is what the jobs of one program share.
+type Config struct {
+	Run      string     // id of the run, written into every record; may be ""
+	Recorder Recorder   // required: no job is started unrecorded
+	Events   event.Sink // nil discards
+	// OutputCap bounds each stream of a Result, in bytes; 0 is DefaultOutputCap. What is on the host is never cut.
+	OutputCap int64
+	// Idle is how long a connection that nothing uses stays open; 0 is DefaultIdle. A wait does not keep it open.
+	Idle time.Duration
+	// Forks is how many calls may be using hosts at an instant; 0 is DefaultForks. A wait takes part only while it looks.
+	Forks int
+}
+
+// Engine holds the hosts of one program and the jobs it started on them.
+type Engine struct {
+	cfg     Config
+	slots   *semaphore.Weighted
+	queuing atomic.Int64 // calls that wait for a slot
+
+	mu     sync.Mutex
+	hosts  map[string]*Host
+	ledger []*Record // in the order the jobs were started
+	byID   map[string]*Record
+}
+
+// New returns an engine without hosts.
+func New(cfg Config) *Engine {
+	if cfg.OutputCap == 0 {
+		cfg.OutputCap = DefaultOutputCap
+	}
+	if cfg.Idle == 0 {
+		cfg.Idle = DefaultIdle
+	}
+	if cfg.Events == nil {
+		cfg.Events = func(event.Event) {}
+	}
+	if cfg.Forks == 0 {
+		cfg.Forks = DefaultForks
+	}
+	return &Engine{cfg: cfg, slots: semaphore.NewWeighted(int64(cfg.Forks)), hosts: map[string]*Host{}, byID: map[string]*Record{}}
+}
+
+// Host returns the engine's host of this target's name. The first call for a name makes it, with the transport that
+// dial returns; the engine closes that one.
+func (e *Engine) Host(target transport.Target, dial func(transport.Target) transport.Transport) *Host {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if h, ok := e.hosts[target.Name]; ok {
+		return h
+	}
+	h := &Host{engine: e, target: target, transport: dial(target)}
+	e.hosts[target.Name] = h
+	return h
+}
+
+// Close closes all connections and waits until nothing of the engine runs. The jobs go on.
+func (e *Engine) Close() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var wg sync.WaitGroup
+	for _, h := range e.hosts {
+		wg.Go(h.close)
+	}
+	wg.Wait()
+}
+
+// Ledger returns the jobs started through this engine, in the order they were started, as they were last seen.
+func (e *Engine) Ledger() []Record {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	out := make([]Record, len(e.ledger))
+	for i, r := range e.ledger {
+		out[i] = *r
+	}
+	return out
+}
+
+// Unreaped returns those jobs of the ledger that may run or have run and whose end nobody has seen.
+func (e *Engine) Unreaped() []Record {
+	var out []Record
+	for _, r := range e.Ledger() {
+		if r.Seen.Phase == Intended || r.Seen.Phase == Started {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+func (e *Engine) enter(r Record) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.ledger = append(e.ledger, &r)
+	e.byID[r.ID] = &r
+}
+
+// note keeps the ledger in step with the journal, by the journal's rule: a phase never goes back.
+func (e *Engine) note(id string, s Seen) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	r := e.byID[id]
+	if r == nil {
+		return
+	}
+	if phaseRank[s.Phase] < phaseRank[r.Seen.Phase] {
+		s.Phase = r.Seen.Phase
+	}
+	r.Seen = s
+}
+
+var phaseRank = map[Phase]int{Intended: 0, Started: 1, Refused: 2, Released: 2, Reaped: 3}
+
+func (e *Engine) emit(ev event.Event) {
+	ev.Time = time.Now()
+	ev.Run = e.cfg.Run
+	e.cfg.Events(ev)
+}
+
+// acquire takes a slot; release gives it back and reports whether another call waits for one, in which case the
+// caller's connection is better closed than kept.
+func (e *Engine) acquire(ctx context.Context) error {
+	e.queuing.Add(1)
+	defer e.queuing.Add(-1)
+	return e.slots.Acquire(ctx, 1)
+}
+
+func (e *Engine) release() (wanted bool) {
+	e.slots.Release(1)
+	return e.queuing.Load() > 0
+}
+
+// find returns what is known of a job: from this program's own ledger, else from the journal.
+func (e *Engine) find(ctx context.Context, id string) (Record, error) {
+	e.mu.Lock()
+	if r := e.byID[id]; r != nil {
+		defer e.mu.Unlock()
+		return *r, nil
+	}
+	e.mu.Unlock()
+	return e.cfg.Recorder.Find(ctx, id)
+}

@@ -1,0 +1,132 @@
+package job
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"starling/internal/event"
+	"starling/internal/transport"
+	"starling/internal/wire"
+)
+
+// startPatience is how long a start whose answer was lost is asked about again before it is left in doubt.
+const startPatience = 30 * time.Second
+
+// Start starts a detached job and returns its Result, running. The job is written down before anything is sent, and
+// the host starts it at most once, however often the connection breaks. The error is *StartError when the host
+// refused, *InDoubtError when the answer was lost for good, and the transport's own when nothing was sent.
+func (h *Host) Start(ctx context.Context, cmd Command) (Result, error) {
+	if err := h.enter(ctx); err != nil {
+		return Result{}, err
+	}
+	defer h.leave()
+	facts, err := h.facts(ctx)
+	if err != nil {
+		return Result{}, err
+	}
+	record := Record{
+		ID: NewID(), Run: h.engine.cfg.Run, Target: h.target, Base: facts.Base, Name: cmd.Name, Cmd: cmd.Display,
+		Pos: cmd.Pos, Limit: cmd.Limit, OKCodes: cmd.OKCodes, Created: time.Now(),
+	}
+	record.Seen = Seen{Phase: Intended, At: record.Created}
+	if facts.KillUser && facts.Scope == "" {
+		return Result{}, &StartError{Host: h.Name(), ID: record.ID,
+			Reason: "systemd-logind ends this user's processes when the session does (KillUserProcesses=yes), and a scope of its own can't be had: " + facts.ScopeReason,
+			Help:   fmt.Sprintf("loginctl enable-linger %s   # on %s, once", facts.User, h.Name())}
+	}
+	if err := h.engine.cfg.Recorder.Intend(ctx, record); err != nil {
+		return Result{}, fmt.Errorf("%s: job not started, since it can't be written down: %w", h.Name(), err)
+	}
+	h.engine.enter(record)
+	started, err := h.launch(ctx, record.ID, wire.Start{
+		Base: facts.Base, ID: record.ID, Cmd: []byte(cmd.Text), Argv: cmd.Argv, Env: cmd.env(), Chdir: cmd.Chdir,
+		Stdin: cmd.Stdin, Limit: cmd.Limit, Scope: facts.Scope,
+	})
+	if err != nil {
+		h.refused(ctx, record.ID, err)
+		return Result{}, err
+	}
+	seen := Seen{Phase: Started, State: wire.Running, Started: time.Unix(started.Token.Epoch, 0), At: time.Now()}
+	h.record(ctx, record.ID, seen)
+	h.emit(event.Event{Kind: event.JobStart, Job: record.ID, Name: cmd.label(), Pos: cmd.Pos, Limit: cmd.Limit})
+	return Result{Host: h.Name(), Name: cmd.Name, Cmd: cmd.Display, ID: record.ID, State: wire.Running, Changed: true,
+		Started: seen.Started, Limit: cmd.Limit, Pos: cmd.Pos}, nil
+}
+
+// launch sends the start until an answer comes. Sending it again is safe: the id is a token on the host.
+func (h *Host) launch(ctx context.Context, id string, start wire.Start) (wire.Started, error) {
+	deadline := time.Now().Add(startPatience)
+	doubt := false
+	for pause := 200 * time.Millisecond; ; pause *= 2 {
+		start.Attempt = newNonce()
+		frames, err := h.exchange(ctx, start, answerTimeout)
+		if err == nil {
+			return h.acknowledged(id, frames)
+		}
+		doubt = doubt || !transport.NotSent(err)
+		switch {
+		case errors.Is(err, wire.ErrRequest):
+			return wire.Started{}, &StartError{Host: h.Name(), ID: id, Reason: err.Error()}
+		case !doubt:
+			return wire.Started{}, err
+		case ctx.Err() != nil || permanent(err) || time.Now().Add(pause).After(deadline):
+			return wire.Started{}, &InDoubtError{Host: h.Name(), ID: id, Err: err}
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(pause):
+		}
+	}
+}
+
+func (h *Host) acknowledged(id string, frames []wire.Frame) (wire.Started, error) {
+	started, err := wire.DecodeStart(frames)
+	if err != nil {
+		return started, &InDoubtError{Host: h.Name(), ID: id, Err: h.garbled(err)}
+	}
+	switch started.Outcome {
+	case wire.StartStarted:
+		return started, nil
+	case wire.StartExists:
+		if started.Token == nil {
+			return started, &InDoubtError{Host: h.Name(), ID: id, Err: h.garbled(errors.New("a job without a token"))}
+		}
+		if started.Token.Attempt == wire.AttemptCancelled {
+			return started, &StartError{Host: h.Name(), ID: id, Reason: "it was cancelled before it began"}
+		}
+		return started, nil
+	}
+	return started, &StartError{Host: h.Name(), ID: id, Reason: started.Reason}
+}
+
+// refused writes down that there is no such job, when that is certain; a job in doubt stays an intent.
+func (h *Host) refused(ctx context.Context, id string, err error) {
+	var doubt *InDoubtError
+	if errors.As(err, &doubt) {
+		return
+	}
+	h.record(ctx, id, Seen{Phase: Refused, At: time.Now(), Msg: err.Error()})
+}
+
+// record writes down what was seen of a job. That the journal can't be written is a warning here, since what was seen
+// is true all the same. It goes on when ctx has ended: what the host did must not be forgotten for that.
+func (h *Host) record(ctx context.Context, id string, s Seen) {
+	h.engine.note(id, s)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	if err := h.engine.cfg.Recorder.Update(ctx, id, s); err != nil && !errors.Is(err, ErrNoRecord) {
+		h.emit(event.Event{Kind: event.Warning, Job: id, Msg: "the journal could not be brought up to date: " + err.Error()})
+	}
+}
+
+// permanent reports whether trying again without a change is of no use.
+func permanent(err error) bool {
+	var auth *transport.AuthError
+	var key *transport.HostKeyError
+	var protocol *ProtocolError
+	var config *transport.UnreachableError
+	return errors.As(err, &auth) || errors.As(err, &key) || errors.As(err, &protocol) ||
+		errors.As(err, &config) && config.Op == "config"
+}
