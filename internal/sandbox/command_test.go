@@ -224,3 +224,10 @@ func TestManyCommandsAtOnce(t *testing.T) {
 	}
 	wg.Wait()
 }
+
+func TestEveryCommandLeadsASession(t *testing.T) {
+	s := start(t, 1, Options{})
+	client := dial(t, s, 0)
+	line := `set -- $(cat /proc/$$/stat); [ "$5" = $$ ] && [ "$6" = $$ ] && echo $$`
+	require.NotEqual(t, output(t, client, line), output(t, client, line))
+}
