@@ -34,6 +34,8 @@ type Builtin struct {
 	// Do carries the call out. The value it returns is frozen by the gate. An error is prefixed with the builtin's
 	// name there; an error with a Hint method keeps it.
 	Do func(c *Call) (starlark.Value, error)
+	// Label is what progress calls the call; nil is the builtin's name.
+	Label func(a spec.Args) string
 }
 
 // Call is one call of a builtin.

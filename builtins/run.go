@@ -44,6 +44,12 @@ print(r.stdout)
 job = run("sleep 1; echo done", async=60, poll=0)
 print(async_status(job, retries=20, delay=0.5).stdout)`,
 	},
+	Label: func(a spec.Args) string {
+		if name := a.String("name"); name != "" {
+			return name
+		}
+		return firstLine(a.Command("cmd").String())
+	},
 	Do: doRun,
 }
 
@@ -74,7 +80,7 @@ func doRun(c *Call) (starlark.Value, error) {
 	if poll == 0 {
 		return &Result{r}, nil
 	}
-	results, err := c.Host.Wait(c.Ctx, []string{r.ID}, job.Pace{Every: poll, Early: true})
+	results, err := c.Run.Engine.Wait(c.Ctx, []job.Ref{{Host: c.Host, ID: r.ID}}, job.Pace{Every: poll, Early: true})
 	if err != nil {
 		return nil, err
 	}

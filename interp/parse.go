@@ -139,16 +139,16 @@ func standIn(src []byte) string {
 	}
 }
 
-// place is a line and a column, both from 1, columns in runes.
-type place struct{ line, col int32 }
+// lineCol is a line and a column, both from 1, columns in runes.
+type lineCol struct{ line, col int32 }
 
 // lexer finds async in a source that comes in one piece or line by line. It divides the text into names, strings,
 // numbers and the rest as the scanner of package syntax does; where that one would stop with an error, it does not
 // matter what this one does.
 type lexer struct {
 	name string // what stands in for async
-	put  map[place]bool
-	at   place
+	put  map[lineCol]bool
+	at   lineCol
 
 	quote   byte // of the string that the text so far ends in; 0 outside
 	triple  bool
@@ -158,7 +158,7 @@ type lexer struct {
 }
 
 func newLexer(name string) *lexer {
-	return &lexer{name: name, put: map[place]bool{}, at: place{1, 1}}
+	return &lexer{name: name, put: map[lineCol]bool{}, at: lineCol{1, 1}}
 }
 
 // feed takes the next piece of the source and returns it with async replaced.
@@ -312,7 +312,7 @@ func (l *lexer) restore(f *syntax.File) {
 		return
 	}
 	syntax.Walk(f, func(n syntax.Node) bool {
-		if id, ok := n.(*syntax.Ident); ok && l.put[place{id.NamePos.Line, id.NamePos.Col}] {
+		if id, ok := n.(*syntax.Ident); ok && l.put[lineCol{id.NamePos.Line, id.NamePos.Col}] {
 			id.Name = async
 		}
 		return true

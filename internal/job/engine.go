@@ -159,3 +159,6 @@ func (e *Engine) find(ctx context.Context, id string) (Record, error) {
 	e.mu.Unlock()
 	return e.cfg.Recorder.Find(ctx, id)
 }
+
+// Run returns the id of the run that the engine works for; "" when there is none.
+func (e *Engine) Run() string { return e.cfg.Run }

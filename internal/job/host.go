@@ -18,8 +18,8 @@ type Host struct {
 	target    transport.Target
 	transport transport.Transport
 
-	turn     sync.Mutex // held for one exchange on the command channel
-	channel  *channel   // nil when none is open; guarded by turn
+	turn     sync.Mutex   // held for one exchange on the command channel
+	channel  *channel     // nil when none is open; guarded by turn
 	line     atomic.Int32 // which of wire.Lines this host's login shell understands
 	probed   *wire.HostFacts
 	probedMu sync.Mutex

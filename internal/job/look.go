@@ -40,7 +40,7 @@ func (h *Host) Look(ctx context.Context, ids []string, hold time.Duration) ([]Re
 	if err != nil {
 		return nil, err
 	}
-	looked, err := wire.DecodeLook(frames)
+	looked, err := wire.DecodeLook(frames, request)
 	if err != nil {
 		return nil, h.garbled(err)
 	}

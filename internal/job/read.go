@@ -66,11 +66,12 @@ func (h *Host) read(ctx context.Context, record Record, stream Stream, offset, m
 	} else {
 		job.Err = window
 	}
-	frames, err := h.exchange(ctx, wire.Look{Jobs: []wire.LookJob{job}}, answerTimeout)
+	request := wire.Look{Jobs: []wire.LookJob{job}}
+	frames, err := h.exchange(ctx, request, answerTimeout)
 	if err != nil {
 		return nil, err
 	}
-	looked, err := wire.DecodeLook(frames)
+	looked, err := wire.DecodeLook(frames, request)
 	if err != nil || len(looked.Jobs) != 1 {
 		return nil, h.garbled(fmt.Errorf("no output in it: %v", err))
 	}

@@ -1,0 +1,57 @@
+package interp
+
+import (
+	"errors"
+
+	"go.starlark.net/starlark"
+	"go.starlark.net/starlarkstruct"
+
+	"starling/builtins"
+	"starling/builtins/spec"
+)
+
+var attempt = builtins.Builtin{
+	Effect: builtins.Pure,
+	Spec: spec.Spec{
+		Name:     "attempt",
+		Summary:  "Call a function and go on whether it fails or not.",
+		Variadic: true,
+		Params: []spec.Param{
+			{Name: "fn", Type: spec.Callable, Required: true, Positional: true,
+				Doc: "The function; what follows is passed on to it."},
+		},
+		Returns: "(ok, value, error): True, what fn returned and None; or False, None and a struct with msg (all the error " +
+			"says), kind (failed, unreachable or error), host, and result (the failed Result, or None).",
+		Fails: "When the run is interrupted or the script runs out of steps: those can't be caught.",
+		Example: `ok, value, error = attempt(run, "exit 3")
+if not ok:
+    print(error.kind, error.result.rc)`,
+	},
+	Do: func(c *builtins.Call) (starlark.Value, error) {
+		args, kwargs := c.Args.Rest()
+		value, err := starlark.Call(c.Thread, c.Args.Callable("fn"), args, kwargs)
+		if err == nil {
+			return starlark.Tuple{starlark.True, value, starlark.None}, nil
+		}
+		if c.Ctx.Err() != nil || placeOf(c.Thread).spent {
+			return nil, err
+		}
+		return starlark.Tuple{starlark.False, starlark.None, errorValue(err)}, nil
+	},
+}
+
+// errorValue is an error as a script can look at it.
+func errorValue(err error) starlark.Value {
+	kind, host := "error", ""
+	var result starlark.Value = starlark.None
+	var failed *builtins.FailedError
+	switch {
+	case errors.As(err, &failed):
+		kind, host, result = "failed", failed.Results[0].Host, &builtins.Result{Result: failed.Results[0]}
+	case Unreachable(err):
+		kind, host = "unreachable", hostOf(err)
+	}
+	return starlarkstruct.FromStringDict(starlark.String("error"), starlark.StringDict{
+		"kind": starlark.String(kind), "msg": starlark.String(Message(err)), "host": starlark.String(host), "result": result,
+	})
+}

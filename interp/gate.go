@@ -1,0 +1,176 @@
+package interp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+
+	"go.starlark.net/starlark"
+
+	"starling/builtins"
+	"starling/builtins/spec"
+	"starling/internal/event"
+	"starling/internal/job"
+	"starling/internal/transport"
+)
+
+// This file is the gate: every call of every builtin passes it, and no builtin can be reached around it. What must
+// happen around all of them is here, once.
+
+// gate binds builtins to one run.
+type gate struct {
+	run    *builtins.Run
+	events event.Sink
+	calls  atomic.Int64
+}
+
+// place is what a thread carries: the host it acts on.
+type place struct {
+	host  *job.Host // nil: no current host
+	spent bool      // the thread ran out of steps
+}
+
+// placeKey is the thread-local of a *place.
+const placeKey = "starling.place"
+
+func placeOf(thread *starlark.Thread) *place {
+	p, _ := thread.Local(placeKey).(*place)
+	if p == nil {
+		return &place{}
+	}
+	return p
+}
+
+// CallError is the error of a builtin, as a script sees it.
+type CallError struct {
+	Builtin string
+	Err     error
+}
+
+func (e *CallError) Error() string { return e.Builtin + ": " + e.Err.Error() }
+
+// Unwrap returns the builtin's own error.
+func (e *CallError) Unwrap() error { return e.Err }
+
+// Hint returns the command or the words that help, or "".
+func (e *CallError) Hint() string {
+	var hinter interface{ Hint() string }
+	if errors.As(e.Err, &hinter) {
+		return hinter.Hint()
+	}
+	return transport.Hint(e.Err)
+}
+
+// bind makes the value that a script calls.
+func (g *gate) bind(b *builtins.Builtin) *starlark.Builtin {
+	return starlark.NewBuiltin(b.Spec.Name, func(thread *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+		at := placeOf(thread)
+		if err := admit(thread, b, at); err != nil {
+			return nil, err
+		}
+		unpacked, err := b.Spec.Unpack(args, kwargs)
+		if err != nil {
+			return nil, err
+		}
+		c := &builtins.Call{Ctx: Context(thread), Thread: thread, Args: unpacked, Pos: callerPos(thread), Host: at.host, Run: g.run}
+		done := g.announce(b, c)
+		value, err := guarded(b, c)
+		done(value, err)
+		if err != nil {
+			return nil, named(b.Spec.Name, err)
+		}
+		value.Freeze()
+		return value, nil
+	})
+}
+
+// admit says whether the builtin may be called from here at all.
+func admit(thread *starlark.Thread, b *builtins.Builtin, at *place) error {
+	if ctx := Context(thread); ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if b.Effect == builtins.Pure {
+		return nil
+	}
+	if module, loading := Loading(thread); loading {
+		return &placeError{b.Spec.Name, fmt.Sprintf("not while %s is being loaded: a module runs once, for all hosts", module),
+			"move the call into a function, and call that from the script"}
+	}
+	if b.Effect == builtins.Host && at.host == nil {
+		return &placeError{b.Spec.Name, "there is no current host",
+			"run the script with --on PATTERN, once per host, or call this from a function given to each(hosts, fn)"}
+	}
+	return nil
+}
+
+// placeError is a builtin that was called where it can't be.
+type placeError struct{ builtin, problem, hint string }
+
+func (e *placeError) Error() string { return e.builtin + ": " + e.problem }
+func (e *placeError) Hint() string  { return e.hint }
+
+// guarded carries the call out. A panic in a builtin is this program's fault and must not take the other hosts down.
+func guarded(b *builtins.Builtin, c *builtins.Call) (value starlark.Value, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("internal error: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return b.Do(c)
+}
+
+// announce tells those who watch that the call begins; the function it returns, that it has ended.
+func (g *gate) announce(b *builtins.Builtin, c *builtins.Call) func(starlark.Value, error) {
+	if b.Effect != builtins.Host && b.Effect != builtins.Jobs {
+		return func(starlark.Value, error) {}
+	}
+	began := time.Now()
+	ev := event.Event{Kind: event.CallStart, Call: g.calls.Add(1), Builtin: b.Spec.Name, Name: b.Spec.Name, Pos: c.Pos}
+	if c.Host != nil {
+		ev.Host = c.Host.Name()
+	}
+	if b.Label != nil {
+		ev.Name = b.Label(c.Args)
+	}
+	g.emit(ev)
+	return func(value starlark.Value, err error) {
+		ev.Kind, ev.Elapsed, ev.State = event.CallEnd, time.Since(began), "succeeded"
+		if r, ok := value.(*builtins.Result); ok && err == nil {
+			ev.State, ev.Job = string(r.State), r.ID
+			if r.HasRC {
+				ev.RC = &r.RC
+			}
+		}
+		if err != nil {
+			ev.State, ev.Msg = "failed", err.Error()
+		}
+		g.emit(ev)
+	}
+}
+
+func (g *gate) emit(ev event.Event) {
+	ev.Time, ev.Run = time.Now(), g.run.Engine.Run()
+	g.events(ev)
+}
+
+// named puts the builtin's name before its error, unless it is there already.
+func named(name string, err error) error {
+	var usage *spec.UsageError
+	if errors.As(err, &usage) {
+		return err
+	}
+	return &CallError{Builtin: name, Err: err}
+}
+
+// callerPos is where in the script the builtin that thread executes was called.
+func callerPos(thread *starlark.Thread) string {
+	for depth := 1; depth < thread.CallStackDepth(); depth++ {
+		if pos := thread.CallFrame(depth).Pos; pos.Line > 0 {
+			return pos.String()
+		}
+	}
+	return ""
+}

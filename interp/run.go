@@ -1,0 +1,253 @@
+// Package interp is the host of the language: it reads Starlark (parse.go), loads modules (load.go), runs a script once
+// or once per host in threads of their own (run.go), and lets every effect through one gate (gate.go). It is also the
+// API for programs that embed Starling. The vocabulary itself is in package builtins; connections and jobs are in
+// internal/job, and nothing here touches the terminal, the environment or the process.
+package interp
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"time"
+
+	"go.starlark.net/lib/json"
+	"go.starlark.net/lib/math"
+	startime "go.starlark.net/lib/time"
+	"go.starlark.net/starlark"
+	"go.starlark.net/starlarkstruct"
+
+	"starling/builtins"
+	"starling/internal/event"
+	"starling/internal/job"
+	"starling/internal/transport"
+)
+
+// Options say what to run, on which hosts and who watches.
+type Options struct {
+	Script string // the path, as the user named it
+	Source []byte // nil: read from Script
+	Root   string // the project's folder; "": found from Script (see ProjectRoot)
+	// Hosts are those that the script runs on, once each, side by side; nil: it runs once, without a current host.
+	Hosts  []*job.Host
+	Serial int // how many hosts at a time; 0: all. After a batch in which a host failed no further one starts
+	Run    *builtins.Run
+	Events event.Sink // nil discards
+	// MaxSteps bounds the computation of each thread, in Starlark's abstract steps; 0: no bound.
+	MaxSteps uint64
+}
+
+// Outcome is how the script ended on one host.
+type Outcome struct {
+	Host    string // "" for a script without hosts
+	Err     error  // nil: it ran to its end
+	Skipped bool   // it was not started, since an earlier batch had failed
+	Elapsed time.Duration
+}
+
+// Interp is one run of one script.
+type Interp struct {
+	options     Options
+	gate        *gate
+	predeclared starlark.StringDict
+	loader      *Loader
+}
+
+// New prepares a run: what can be wrong with a script before anything is touched shows here or in Execute's compiling.
+func New(o Options) (*Interp, error) {
+	if o.Events == nil {
+		o.Events = func(event.Event) {}
+	}
+	in := &Interp{options: o, gate: &gate{run: o.Run, events: o.Events}}
+	in.predeclared = in.gate.vocabulary()
+	loader, err := NewLoader(LoaderConfig{Script: o.Script, Root: o.Root, Predeclared: in.predeclared, NewThread: in.moduleThread})
+	if err != nil {
+		return nil, err
+	}
+	in.loader = loader
+	return in, nil
+}
+
+// Builtins returns the whole vocabulary, that of this package included, in the order of its documentation.
+func Builtins() []builtins.Builtin {
+	return append(builtins.All(), attempt)
+}
+
+// vocabulary is what a script sees beside Starlark's own names.
+func (g *gate) vocabulary() starlark.StringDict {
+	names := starlark.StringDict{
+		"struct": starlark.NewBuiltin("struct", starlarkstruct.Make),
+		"json":   json.Module,
+		"math":   math.Module,
+		"time":   startime.Module,
+	}
+	all := Builtins()
+	for i := range all {
+		names[all[i].Spec.Name] = g.bind(&all[i])
+	}
+	return names
+}
+
+// Sources returns the SHA-256 of every file read, by absolute path.
+func (in *Interp) Sources() map[string]string { return in.loader.Sources() }
+
+// Check compiles the script and runs nothing.
+func (in *Interp) Check() (*starlark.Program, error) {
+	return in.loader.Program(in.options.Script, in.options.Source)
+}
+
+// Execute runs the script and returns how it ended, by host in the order of Options.Hosts. The error is that of a
+// script that could not be read or compiled; nothing was run then.
+func (in *Interp) Execute(ctx context.Context) ([]Outcome, error) {
+	program, err := in.Check()
+	if err != nil {
+		return nil, err
+	}
+	hosts := in.options.Hosts
+	if hosts == nil {
+		return []Outcome{in.thread(ctx, program, nil)}, nil
+	}
+	outcomes := make([]Outcome, len(hosts))
+	size := in.options.Serial
+	if size <= 0 {
+		size = len(hosts)
+	}
+	failed := false
+	for from := 0; from < len(hosts); from += size {
+		batch := hosts[from:min(from+size, len(hosts))]
+		if failed || ctx.Err() != nil {
+			for i, h := range batch {
+				outcomes[from+i] = Outcome{Host: h.Name(), Skipped: true}
+			}
+			continue
+		}
+		var wg sync.WaitGroup
+		for i, h := range batch {
+			wg.Go(func() { outcomes[from+i] = in.thread(ctx, program, h) })
+		}
+		wg.Wait()
+		for i := range batch {
+			failed = failed || outcomes[from+i].Err != nil
+		}
+	}
+	return outcomes, nil
+}
+
+// thread runs the script in a thread and a module instance of its own: the top level, then main().
+func (in *Interp) thread(ctx context.Context, program *starlark.Program, h *job.Host) Outcome {
+	began := time.Now()
+	out := Outcome{}
+	name := "main"
+	if h != nil {
+		out.Host, name = h.Name(), h.Name()
+		in.gate.emit(event.Event{Kind: event.HostStart, Host: out.Host})
+	}
+	thread := in.newThread(ctx, name, h)
+	release := CancelWith(ctx, thread)
+	defer release()
+	globals, err := program.Init(thread, in.predeclared)
+	globals.Freeze()
+	if main, ok := globals["main"].(starlark.Callable); ok && err == nil {
+		_, err = starlark.Call(thread, main, nil, nil)
+	}
+	if err != nil && ctx.Err() != nil {
+		err = &InterruptedError{Err: err}
+	}
+	out.Err, out.Elapsed = err, time.Since(began)
+	if h != nil {
+		ev := event.Event{Kind: event.HostEnd, Host: out.Host, Elapsed: out.Elapsed, State: StateOf(err)}
+		if err != nil {
+			ev.Msg = Message(err)
+		}
+		in.gate.emit(ev)
+	}
+	return out
+}
+
+func (in *Interp) newThread(ctx context.Context, name string, h *job.Host) *starlark.Thread {
+	at := &place{host: h}
+	thread := &starlark.Thread{Name: name, Load: in.loader.Load, Print: in.print}
+	thread.SetLocal(placeKey, at)
+	WithContext(thread, ctx)
+	if in.options.MaxSteps > 0 {
+		thread.SetMaxExecutionSteps(in.options.MaxSteps)
+		thread.OnMaxSteps = func(t *starlark.Thread) {
+			at.spent = true
+			t.Cancel("too many steps")
+		}
+	}
+	return thread
+}
+
+// moduleThread is a thread for the top level of a module: it has its loader's context and no host.
+func (in *Interp) moduleThread(parent *starlark.Thread, name string) *starlark.Thread {
+	return in.newThread(Context(parent), name, nil)
+}
+
+// print is the script's own voice.
+func (in *Interp) print(thread *starlark.Thread, msg string) {
+	ev := event.Event{Kind: event.Output, Pos: callerPos(thread)}
+	if h := placeOf(thread).host; h != nil {
+		ev.Host = h.Name()
+	}
+	for _, line := range strings.Split(msg, "\n") {
+		ev.Msg = line
+		in.gate.emit(ev)
+	}
+}
+
+// InterruptedError is a script that was ended from outside: Ctrl-C, a signal, a deadline of the whole run.
+type InterruptedError struct{ Err error }
+
+func (e *InterruptedError) Error() string { return "interrupted: " + e.Err.Error() }
+
+// Unwrap returns what the script was doing.
+func (e *InterruptedError) Unwrap() error { return e.Err }
+
+// Unreachable reports whether err comes from a host that could not be reached, logged in to, or asked.
+func Unreachable(err error) bool {
+	var unasked *job.UnaskedError
+	return transport.NotSent(err) || errors.As(err, &unasked)
+}
+
+// hostOf returns the host that could not be reached.
+func hostOf(err error) string {
+	var unreachable *transport.UnreachableError
+	var auth *transport.AuthError
+	var key *transport.HostKeyError
+	var unasked *job.UnaskedError
+	switch {
+	case errors.As(err, &unasked):
+		return unasked.Host
+	case errors.As(err, &unreachable):
+		return unreachable.Host
+	case errors.As(err, &auth):
+		return auth.Host
+	case errors.As(err, &key):
+		return key.Host
+	}
+	return ""
+}
+
+// StateOf names how a thread ended: ok, failed, unreachable or interrupted.
+func StateOf(err error) string {
+	var interrupted *InterruptedError
+	switch {
+	case err == nil:
+		return "ok"
+	case errors.As(err, &interrupted):
+		return "interrupted"
+	case Unreachable(err):
+		return "unreachable"
+	}
+	return "failed"
+}
+
+// Message is the error without its traceback.
+func Message(err error) string {
+	var eval *starlark.EvalError
+	if errors.As(err, &eval) {
+		return eval.Msg
+	}
+	return err.Error()
+}
