@@ -166,11 +166,11 @@ func (p *Param) text(v starlark.Value) ([]byte, error) {
 }
 
 func (p *Param) int(n starlark.Int) (int, error) {
-	i, err := starlark.AsInt32(n)
-	if err != nil {
+	i, ok := n.Int64()
+	if !ok || int64(int(i)) != i {
 		return 0, fmt.Errorf("for parameter %s: %s is out of range", p.Name, short(n))
 	}
-	return i, nil
+	return int(i), nil
 }
 
 func (p *Param) duration(v starlark.Value) (time.Duration, error) {
