@@ -1,0 +1,138 @@
+package ui
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/mattn/go-runewidth"
+
+	"starling/internal/event"
+)
+
+// recapHosts is how many hosts the recap lists one by one; of more, only those that are not ok.
+const recapHosts = 20
+
+// hostStates are the ends of a host's thread, in the order in which they are counted.
+var hostStates = [...]string{"ok", "failed", "unreachable", "unreaped", "interrupted"}
+
+// recap remembers how hosts ended and which jobs nobody reaped.
+type recap struct {
+	paint    painter
+	began    time.Time
+	started  map[string]time.Time
+	order    []string
+	ends     map[string]event.Event
+	unreaped []event.Event
+}
+
+func newRecap(paint painter) *recap {
+	return &recap{paint: paint, started: map[string]time.Time{}, ends: map[string]event.Event{}}
+}
+
+func (r *recap) take(e event.Event) {
+	switch e.Kind {
+	case event.RunStart:
+		r.began = e.Time
+	case event.HostStart:
+		r.started[e.Host] = e.Time
+	case event.HostEnd:
+		if _, known := r.ends[e.Host]; !known {
+			r.order = append(r.order, e.Host)
+		}
+		if e.Elapsed == 0 && !r.started[e.Host].IsZero() {
+			e.Elapsed = e.Time.Sub(r.started[e.Host])
+		}
+		r.ends[e.Host] = e
+	case event.Unreaped:
+		r.unreaped = append(r.unreaped, e)
+	}
+}
+
+// write tells it all, once; end is the event that ended the run. A run in which there was nothing to tell has no recap.
+func (r *recap) write(to *scroll, end event.Event) {
+	if len(r.ends) == 0 && len(r.unreaped) == 0 {
+		return
+	}
+	counts := map[string]int{}
+	for _, e := range r.ends {
+		counts[e.State]++
+	}
+	to.add(false, "\n"+r.headline(counts, end)+"\n")
+	r.writeHosts(to, counts)
+	r.writeUnreaped(to)
+	*r = *newRecap(r.paint)
+}
+
+func (r *recap) headline(counts map[string]int, end event.Event) string {
+	var parts []string
+	for _, state := range hostStates {
+		if n := counts[state]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, r.paint.state(state)))
+		}
+	}
+	if n := len(r.unreaped); n > 0 {
+		parts = append(parts, r.paint.in(yellow, count(n, "unreaped job")))
+	}
+	text := count(len(r.ends), "host") + ": " + strings.Join(parts, ", ")
+	if len(r.ends) == 0 {
+		text = strings.Join(parts, ", ")
+	}
+	elapsed := end.Elapsed
+	if elapsed == 0 && !r.began.IsZero() {
+		elapsed = end.Time.Sub(r.began)
+	}
+	if elapsed > 0 {
+		text += ", in " + Duration(elapsed)
+	}
+	return text
+}
+
+func (r *recap) writeHosts(to *scroll, counts map[string]int) {
+	if len(r.ends) == 1 && counts["ok"] == 1 {
+		return // the headline has said it
+	}
+	slices.SortStableFunc(r.order, func(a, b string) int {
+		return stateRank(r.ends[a].State) - stateRank(r.ends[b].State)
+	})
+	names, states := 0, 0
+	var listed []event.Event
+	for _, host := range r.order {
+		e := r.ends[host]
+		if e.State == "ok" && len(r.order) > recapHosts {
+			continue
+		}
+		listed = append(listed, e)
+		names = max(names, runewidth.StringWidth(Safe(host)))
+		states = max(states, len(e.State))
+	}
+	for _, e := range listed {
+		fill := strings.Repeat(" ", states-len(e.State))
+		line := fmt.Sprintf("  %s%s  %s  %6s", r.paint.state(Safe(e.State)), fill, padded(Safe(e.Host), names), Duration(e.Elapsed))
+		if reason := first(e.Msg); reason != "" && e.State != "ok" {
+			line += "  " + Safe(reason)
+		}
+		to.add(false, line+"\n")
+	}
+}
+
+// stateRank is the place of a state in hostStates.
+func stateRank(state string) int { return slices.Index(hostStates[:], state) }
+
+func (r *recap) writeUnreaped(to *scroll) {
+	if len(r.unreaped) == 0 {
+		return
+	}
+	to.add(false, "jobs that nobody reaped:\n")
+	for _, e := range r.unreaped {
+		line := fmt.Sprintf("  %s  %s  %s%s", Safe(e.Host), Safe(e.Job), r.paint.state(Safe(e.State)), quoted(e.Name))
+		if e.Pos != "" {
+			line += "  " + r.paint.in(dim, Safe(e.Pos))
+		}
+		if e.Hint != "" {
+			line += "\n    " + Safe(e.Hint)
+		}
+		to.add(false, line+"\n")
+	}
+}
