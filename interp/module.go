@@ -100,11 +100,11 @@ func (r *registry) enter(from *module, path, name string) (m *module, mine bool,
 		return m, mine, nil
 	}
 	// Each module waits for one other at most, also when several threads load, so a cycle is a chain that comes back.
-	chain := []string{from.name}
+	var chain []string
 	for at := m; at != nil; at = at.waits {
 		chain = append(chain, at.name)
 		if at == from {
-			return nil, false, &CycleError{Chain: chain}
+			return nil, false, &CycleError{Chain: append(chain, m.name)}
 		}
 	}
 	from.waits = m
