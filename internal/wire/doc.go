@@ -11,9 +11,11 @@
 // ids and nonces. The package touches no os, net or time.Now; its callers do.
 package wire
 
+import "time"
+
 // Version is the protocol's number: the name of the layout below a host's base
 // directory ("v1"), the first number of a token, and what HELLO announces.
 const Version = 1
 
 // DefaultGrace is the pause between TERM and KILL that a zero Grace stands for.
-const DefaultGrace = 10_000_000_000 // 10 s as a time.Duration
+const DefaultGrace = 10 * time.Second

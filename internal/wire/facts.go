@@ -43,7 +43,7 @@ type HostFacts struct {
 // A Token is the line that decided a job's start: the content of its go file.
 type Token struct {
 	Proto   int
-	Attempt string // "cancelled": a cancel came before the start
+	Attempt string
 	Pid     int    // of the supervisor
 	Start   string // start time of Pid; "": unknown (weak identity)
 	Boot    string
@@ -52,7 +52,12 @@ type Token struct {
 	Epoch   int64 // start, seconds UTC by the host's clock
 	Limit   time.Duration
 	Grace   time.Duration
+
+	uptime time.Duration // the host's at the start; 0: unknown
 }
+
+// Cancelled reports whether a cancel took the token, so that the job never starts.
+func (t Token) Cancelled() bool { return t.Attempt == "cancelled" }
 
 // Liveness is what a look found about one process.
 type Liveness int
@@ -84,7 +89,10 @@ type Facts struct {
 	Ended    bool // a result is recorded
 	RawCode  int  // $? as the host's shell had it
 	ExitCode int  // RawCode with every shell's signal codes made 128+n
-	Flag     byte // '-' its own end, 'c' killed for Cause, 't' its supervisor had been told to end
+	// Flag is '-' for its own end, 'c' for a cancel, 'l' for the limit, 'k' for
+	// one of these two when the disk was too full to say which, 't' when its
+	// supervisor had been told to end.
+	Flag     byte
 	Elapsed  time.Duration
 	EndEpoch int64 // seconds UTC; 0: unknown
 
