@@ -90,8 +90,6 @@ func (h *Host) result(ctx context.Context, record Record, facts wire.Facts, now 
 	switch state {
 	case wire.Absent:
 		return h.absent(record, r)
-	case wire.Launching:
-		r.State = wire.Running
 	case wire.Purged:
 		return purged(record, r), nil
 	case wire.Succeeded, wire.Failed:

@@ -239,7 +239,7 @@ func (h *Host) notRefused(ctx context.Context, b Reboot, nonce string) error {
 	if err != nil {
 		return nil
 	}
-	if status, err := wire.DecodeRebootStatus(frames); err == nil && status.Known && status.Code != 0 && status.Code < 128 {
+	if status, err := wire.DecodeRebootStatus(frames); err == nil && status.Ended && status.Code != 0 && status.Code < 128 {
 		return &RebootError{Host: h.Name(), Problem: fmt.Sprintf("the reboot command failed with rc %d: %s", status.Code, strings.TrimSpace(string(status.Output))),
 			Help: "it may need another user: rebooting takes root"}
 	}

@@ -79,8 +79,7 @@ func (h *Host) Run(ctx context.Context, cmd Command, timeout time.Duration) (Res
 func (h *Host) attach(ctx context.Context, line string, cmd Command, timeout time.Duration) (a *attached, timedOut bool, err error) {
 	nonce, most := newNonce(), int(h.engine.cfg.OutputCap)
 	a = &attached{cookie: newNonce(), out: newTail(most), err: newTail(most)}
-	a.streams = wire.NewShellStreams(nonce, a.out, a.err)
-	a.streams.Started = a.begin
+	a.streams = wire.NewShellStreams(nonce, a.out, a.err, a.begin)
 	request, err := wire.Encode(nonce, 1, wire.Shell{Cookie: a.cookie, Cmd: []byte(cmd.Text), Argv: cmd.Argv, Env: cmd.env(), Chdir: cmd.Chdir})
 	if err != nil {
 		return a, false, err

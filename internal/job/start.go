@@ -93,7 +93,7 @@ func (h *Host) acknowledged(id string, frames []wire.Frame) (wire.Started, error
 		if started.Token == nil {
 			return started, &InDoubtError{Host: h.Name(), ID: id, Err: h.garbled(errors.New("a job without a token"))}
 		}
-		if started.Token.Attempt == "cancelled" {
+		if started.Token.Cancelled() {
 			return started, &StartError{Host: h.Name(), ID: id, Reason: "it was cancelled before it began"}
 		}
 		return started, nil

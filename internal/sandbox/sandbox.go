@@ -112,6 +112,9 @@ func (s *Sandbox) start(ctx context.Context, n int, parent string) error {
 	return writeConfig(s.dir, s.config, login, s.hosts)
 }
 
+// Dir returns the sandbox's own folder, which Close removes: a place for what is to go with the sandbox.
+func (s *Sandbox) Dir() string { return s.dir }
+
 // Hosts returns the targets of the hosts, in order. Each names an ssh_config of the sandbox with which any strict SSH
 // client reaches it; the folder of the Sandbox holds it until Close.
 func (s *Sandbox) Hosts() []transport.Target {

@@ -1,0 +1,122 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"starling/internal/job"
+	"starling/internal/ui"
+)
+
+func (r *root) showCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "show JOB",
+		Short: "Look at one job now, without reaping it",
+		Args:  exactly(1, "one JOB"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return r.withJob(cmd.Context(), args[0], func(s *session, record job.Record, h *job.Host) error {
+				results, err := h.Look(cmd.Context(), []string{record.ID}, 0)
+				if err != nil {
+					return err
+				}
+				r.show(record, &results[0])
+				return nil
+			})
+		},
+	}
+}
+
+// withJob opens the journal, finds a job and closes all again.
+func (r *root) withJob(ctx context.Context, id string, do func(*session, job.Record, *job.Host) error) error {
+	s, err := r.open(ctx, 0)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	s.start("", nil, 0)
+	record, h, err := s.pick(ctx, id)
+	if err != nil {
+		return err
+	}
+	return do(s, record, h)
+}
+
+// show prints all that is known of a job.
+func (r *root) show(record job.Record, result *job.Result) {
+	line := func(name, value string) {
+		if value != "" {
+			fmt.Fprintf(r.io.out, "%-9s %s\n", name, ui.Safe(value))
+		}
+	}
+	line("job", record.ID)
+	line("host", record.Target.Name)
+	state := string(result.State)
+	if result.HasRC {
+		state += fmt.Sprintf(", rc %d", result.RC)
+	}
+	line("state", state)
+	line("known", result.Msg)
+	line("name", record.Name)
+	line("command", record.Cmd)
+	line("script", record.Pos)
+	line("run", record.Run)
+	if !result.Started.IsZero() {
+		line("started", result.Started.UTC().Format(time.RFC3339))
+	}
+	line("elapsed", ui.Duration(result.Elapsed))
+	if result.Limit > 0 {
+		line("limit", ui.Duration(result.Limit))
+	}
+	line("phase", string(record.Seen.Phase))
+	line("on host", record.Base+"/v1/"+record.ID)
+}
+
+func (r *root) logsCommand() *cobra.Command {
+	var follow, stderr bool
+	cmd := &cobra.Command{
+		Use:   "logs JOB",
+		Short: "Print what a job has written, byte for byte",
+		Args:  exactly(1, "one JOB"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return r.withJob(cmd.Context(), args[0], func(_ *session, record job.Record, h *job.Host) error {
+				stream := job.Stdout
+				if stderr {
+					stream = job.Stderr
+				}
+				return logs(cmd.Context(), r.io.out, h, record.ID, stream, follow)
+			})
+		},
+	}
+	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on until the job has ended")
+	cmd.Flags().BoolVar(&stderr, "stderr", false, "its standard error in place of its standard output")
+	return cmd
+}
+
+// followEvery is the pause between two looks for more output.
+const followEvery = 500 * time.Millisecond
+
+func logs(ctx context.Context, w io.Writer, h *job.Host, id string, stream job.Stream, follow bool) error {
+	var offset int64
+	for {
+		// Whether it has ended is asked before the output is read: what came before the end is then in what is read.
+		results, err := h.Look(ctx, []string{id}, 0)
+		if err != nil {
+			return err
+		}
+		if offset, err = h.Copy(ctx, w, id, stream, offset); err != nil {
+			return err
+		}
+		if !follow || results[0].Ended() {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(followEvery):
+		}
+	}
+}

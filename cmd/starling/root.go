@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// root is the command line.
+type root struct {
+	io       streams
+	cobra    *cobra.Command
+	flags    common
+	prompter prompter
+}
+
+// common are the flags that every command that reaches hosts takes.
+type common struct {
+	sshConfig string
+	acceptNew bool
+	journal   string
+	verbose   int
+}
+
+func newRoot(io streams) *root {
+	r := &root{io: io, prompter: prompter{io: io}}
+	r.cobra = &cobra.Command{
+		Use:   "starling",
+		Short: "Run Starlark scripts on machines over SSH; start work that outlives the connection, and come back for it",
+		Long: `Starling runs Starlark scripts that drive machines over SSH. A call such as run("make", async=1800, poll=0)
+becomes a job on the host that outlives the connection; async_status(job, retries=60, delay=30) comes back for it.
+
+  starling run --sandbox 1 examples/quickstart/main.star     try it, with nothing installed
+  starling run deploy.star --on web1,web2                    once per host, side by side
+  starling jobs                                              every job that was started, and how it ended`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	r.cobra.SetIn(io.in)
+	r.cobra.SetOut(io.out)
+	r.cobra.SetErr(io.err)
+	r.cobra.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return &helpfulError{err, "starling help" + strings.TrimPrefix(cmd.CommandPath(), "starling")}
+	})
+	flags := r.cobra.PersistentFlags()
+	flags.StringVarP(&r.flags.sshConfig, "ssh-config", "F", "", "read this ssh_config `file` in place of the user's and the system's")
+	flags.BoolVar(&r.flags.acceptNew, "accept-new", false, "trust and remember the key of a host that no known_hosts file names")
+	flags.StringVar(&r.flags.journal, "journal", "", "keep runs and jobs in this `file` (default $STARLING_JOURNAL, else starling/journal.db in the XDG state folder)")
+	flags.CountVarP(&r.flags.verbose, "verbose", "v", "say more")
+	r.cobra.AddCommand(r.runCommand(), r.jobsCommand(), r.replCommand(), r.docCommand(), r.versionCommand())
+	return r
+}
+
+func (r *root) run(ctx context.Context, args []string) error {
+	r.cobra.SetArgs(args)
+	err := r.cobra.ExecuteContext(ctx)
+	if err != nil && strings.HasPrefix(err.Error(), "unknown command") {
+		return &helpfulError{err, "starling help"}
+	}
+	return err
+}
+
+// exactly is a number of arguments, with words for it when there are others.
+func exactly(n int, what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) != n {
+			return &helpfulError{fmt.Errorf("%s takes %s, got %d arguments", cmd.CommandPath(), what, len(args)),
+				"starling help" + strings.TrimPrefix(cmd.CommandPath(), "starling")}
+		}
+		return nil
+	}
+}
+
+// helpfulError is wrong use of the command line.
+type helpfulError struct {
+	err  error
+	help string
+}
+
+func (e *helpfulError) Error() string { return e.err.Error() }
+func (e *helpfulError) Hint() string  { return e.help }
+func (e *helpfulError) Unwrap() error { return &codeError{exitUsage, e.err} }
+
+func (r *root) voice() voice { return voice{r.io.err} }
+
+// atMost is exactly for an argument that may be left out.
+func atMost(n int, what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) <= n {
+			return nil
+		}
+		return exactly(n, what)(cmd, args)
+	}
+}

@@ -1,0 +1,253 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"starling/builtins"
+	"starling/internal/event"
+	"starling/internal/job"
+	"starling/internal/journal"
+	"starling/internal/ui"
+	"starling/internal/wire"
+	"starling/interp"
+)
+
+// runFlags are the flags of starling run.
+type runFlags struct {
+	on, limit string
+	sandbox   int
+	forks     int
+	serial    int
+	vars      []string
+	unreaped  string
+	json      bool
+}
+
+func (r *root) runCommand() *cobra.Command {
+	var f runFlags
+	cmd := &cobra.Command{
+		Use:   "run SCRIPT",
+		Short: "Run a script, once or once per host",
+		Long: `Run a script. With --on it runs once per host of the pattern, side by side, and every builtin acts on that host;
+without, it runs once and has no current host. SCRIPT - is standard input.
+
+Exit codes: 0 all well, 1 a host's script failed, 2 wrong use or a script that does not compile, 3 jobs were left
+unreaped, 4 a host could not be reached, 130 interrupted.`,
+		Example: `  starling run --sandbox 2 examples/quickstart/main.star
+  starling run deploy.star --on 'web[01:20]' --serial 5 --var release=1.4`,
+		Args: exactly(1, "one SCRIPT"),
+		RunE: func(cmd *cobra.Command, args []string) error { return r.runScript(cmd.Context(), args[0], f) },
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&f.on, "on", "", "run once per host of `PATTERN`: names, user@name:port, web[01:20], separated by commas")
+	flags.StringVar(&f.limit, "limit", "", "of the hosts of --on, only those of `PATTERN`; globs are allowed")
+	flags.IntVar(&f.sandbox, "sandbox", 0, "run against `N` throwaway SSH hosts inside this program, sandbox1 to sandboxN")
+	flags.IntVar(&f.forks, "forks", job.DefaultForks, "work on at most `N` hosts at an instant; waiting takes no part in it")
+	flags.IntVar(&f.serial, "serial", 0, "take `N` hosts at a time, and no further ones once a host has failed (0: all at once)")
+	flags.StringArrayVar(&f.vars, "var", nil, "set the variable that var(`NAME=VALUE`) returns; may be given again")
+	flags.StringVar(&f.unreaped, "unreaped", "fail", "what to do about jobs nobody came back for: fail, wait or warn")
+	flags.BoolVar(&f.json, "json", false, "write events to standard output, one JSON object per line")
+	return cmd
+}
+
+// check reports what is wrong with the flags themselves.
+func (f *runFlags) check() (vars map[string]string, err error) {
+	switch {
+	case f.unreaped != "fail" && f.unreaped != "wait" && f.unreaped != "warn":
+		return nil, fmt.Errorf("--unreaped %q: want fail, wait or warn", f.unreaped)
+	case f.forks < 1:
+		return nil, fmt.Errorf("--forks %d: want at least 1", f.forks)
+	case f.serial < 0:
+		return nil, fmt.Errorf("--serial %d: want 0 or more", f.serial)
+	case f.sandbox < 0:
+		return nil, fmt.Errorf("--sandbox %d: want the number of hosts", f.sandbox)
+	case f.limit != "" && f.on == "" && f.sandbox == 0:
+		return nil, fmt.Errorf("--limit %q narrows --on, which was not given", f.limit)
+	}
+	vars = map[string]string{}
+	for _, pair := range f.vars {
+		name, value, ok := strings.Cut(pair, "=")
+		if !ok || name == "" {
+			return nil, fmt.Errorf("--var %q: want NAME=VALUE", pair)
+		}
+		vars[name] = value
+	}
+	return vars, nil
+}
+
+func (r *root) runScript(ctx context.Context, script string, f runFlags) error {
+	vars, err := f.check()
+	if err != nil {
+		return usage(err)
+	}
+	source, err := readScript(r.io.in, script)
+	if err != nil {
+		return usage(err)
+	}
+	if script == "-" {
+		script = "<stdin>"
+	}
+	s, err := r.open(ctx, f.sandbox)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	targets, err := s.targets(f.on)
+	if err == nil {
+		targets, err = limited(targets, f.limit)
+	}
+	if err != nil {
+		return usage(err)
+	}
+	names := make([]string, len(targets))
+	for i, t := range targets {
+		names[i] = t.Name
+	}
+	id := journal.NewRunID()
+	view := r.watch(f.json, names)
+	defer view.Close()
+	r.prompter.pause = view.Pause
+	s.start(id, view.Sink(), f.forks)
+	hosts := make([]*job.Host, len(targets))
+	for i, t := range targets {
+		hosts[i] = s.host(t)
+	}
+	if len(targets) == 0 {
+		hosts = nil
+	}
+	in, err := interp.New(interp.Options{Script: script, Source: source, Hosts: hosts, Serial: f.serial, Events: view.Sink(),
+		Run: &builtins.Run{Engine: s.engine, Locate: s.locate, Vars: vars}})
+	if err == nil {
+		_, err = in.Check()
+	}
+	if err != nil {
+		view.Close()
+		r.voice().script("", err)
+		return &codeError{exitUsage, nil}
+	}
+	if err := s.journal.BeginRun(ctx, journal.Run{ID: id, Script: script, Args: os.Args, Targets: names, Vars: vars, PID: os.Getpid(),
+		Host: hostname(), Started: time.Now(), Files: files(in.Sources())}); err != nil {
+		return err
+	}
+	began := time.Now()
+	view.Sink()(event.Event{Time: began, Kind: event.RunStart, Run: id, Msg: script, Hosts: names})
+	outcomes, err := in.Execute(ctx)
+	if err != nil {
+		return err
+	}
+	unreaped := s.settle(ctx, view.Sink(), f.unreaped)
+	code := exitCode(outcomes, unreaped, f.unreaped)
+	view.Sink()(event.Event{Time: time.Now(), Kind: event.RunEnd, Run: id, Code: &code, Elapsed: time.Since(began)})
+	r.explain(view, outcomes)
+	if err := s.journal.EndRun(context.WithoutCancel(ctx), id, code, ""); err != nil {
+		r.voice().report(err)
+	}
+	return &codeError{code, nil}
+}
+
+// explain prints the errors of the hosts, each with its traceback, once the view has said how they ended.
+func (r *root) explain(view *ui.UI, outcomes []interp.Outcome) {
+	view.Close()
+	for _, o := range outcomes {
+		if o.Err != nil {
+			r.voice().script(o.Host, o.Err)
+		}
+	}
+}
+
+// endPatience bounds the last look at jobs that nobody came back for.
+const endPatience = 20 * time.Second
+
+// settle takes the last look at the jobs of the run that nobody has reaped, and lists them; with the policy wait it
+// first waits for their ends. It returns those that are left.
+func (s *session) settle(ctx context.Context, events event.Sink, policy string) (left []job.Result) {
+	if policy == "wait" && ctx.Err() == nil {
+		left = s.waitForAll(ctx, events)
+	}
+	open := s.engine.Unreaped()
+	if len(open) == 0 {
+		return left
+	}
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), endPatience)
+	defer cancel()
+	now := map[string]job.Result{}
+	if results, err := s.engine.Survey(last, ""); err == nil {
+		for _, r := range results {
+			now[r.ID] = r
+		}
+	}
+	for _, record := range open {
+		r, ok := now[record.ID]
+		if !ok {
+			r = job.Result{Host: record.Target.Name, ID: record.ID, Cmd: record.Cmd, Name: record.Name, State: wire.Unknown, Pos: record.Pos}
+		}
+		hint := "starling jobs reap " + r.ID
+		if s.sandbox != nil {
+			hint = "async_status or wait in the script; this job ends with the sandbox"
+		}
+		ev := event.Event{Time: time.Now(), Kind: event.Unreaped, Host: r.Host, Job: r.ID, Name: label(r), Pos: r.Pos, State: string(r.State),
+			Elapsed: r.Elapsed, Msg: r.Msg, Hint: hint}
+		if r.HasRC {
+			ev.RC = &r.RC
+		}
+		events(ev)
+		left = append(left, r)
+	}
+	return left
+}
+
+// waitForAll reaps the jobs that nobody came back for, and returns those that ended badly.
+func (s *session) waitForAll(ctx context.Context, events event.Sink) (failed []job.Result) {
+	for _, record := range s.engine.Unreaped() {
+		ref := job.Ref{Host: s.host(record.Target), ID: record.ID}
+		results, err := s.engine.Wait(ctx, []job.Ref{ref}, job.Pace{Every: 15 * time.Second, Early: true})
+		if err != nil {
+			events(event.Event{Time: time.Now(), Kind: event.Warning, Host: record.Target.Name, Job: record.ID, Msg: err.Error(), Hint: hintOf(err)})
+			continue
+		}
+		if results[0].Failed() {
+			failed = append(failed, results[0])
+		}
+	}
+	return failed
+}
+
+// exitCode folds all that happened into one number; exit.go says which counts first.
+func exitCode(outcomes []interp.Outcome, unreaped []job.Result, policy string) int {
+	states := map[string]bool{}
+	for _, o := range outcomes {
+		states[interp.StateOf(o.Err)] = true
+	}
+	open := false
+	for _, r := range unreaped {
+		if policy == "wait" && r.Ended() {
+			states["failed"] = true
+			continue
+		}
+		open = true
+	}
+	switch {
+	case states["interrupted"]:
+		return exitInterrupted
+	case open && policy != "warn":
+		return exitUnreaped
+	case states["failed"]:
+		return exitFailed
+	case states["unreachable"]:
+		return exitUnreachable
+	}
+	return exitOK
+}
+
+func label(r job.Result) string {
+	if r.Name != "" {
+		return r.Name
+	}
+	return r.Cmd
+}

@@ -1,0 +1,50 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"starling/internal/inventory"
+	"starling/internal/journal"
+	"starling/internal/transport"
+)
+
+// readScript returns the text of the script at path; - is in.
+func readScript(in io.Reader, path string) ([]byte, error) {
+	if path == "-" {
+		return io.ReadAll(in)
+	}
+	text, err := os.ReadFile(path)
+	var failed *fs.PathError
+	if errors.As(err, &failed) {
+		return nil, fmt.Errorf("script %s: %w", path, failed.Err)
+	}
+	return text, err
+}
+
+// limited narrows targets to those of the pattern; "" is no limit.
+func limited(targets []transport.Target, pattern string) ([]transport.Target, error) {
+	if pattern == "" {
+		return targets, nil
+	}
+	return inventory.Among(targets, pattern)
+}
+
+func files(sources map[string]string) []journal.File {
+	out := make([]journal.File, 0, len(sources))
+	for path, sum := range sources {
+		out = append(out, journal.File{Path: path, SHA256: sum})
+	}
+	return out
+}
+
+func hostname() string {
+	name, err := os.Hostname()
+	if err != nil {
+		return ""
+	}
+	return name
+}

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/adrg/xdg"
+	"golang.org/x/term"
+
+	"starling/internal/event"
+	"starling/internal/inventory"
+	"starling/internal/job"
+	"starling/internal/journal"
+	"starling/internal/sandbox"
+	"starling/internal/transport"
+	"starling/internal/transport/ssh"
+)
+
+// session is what a command that reaches hosts has open.
+type session struct {
+	root    *root
+	journal *journal.Journal
+	engine  *job.Engine
+	sandbox *sandbox.Sandbox // nil when there is none
+	options ssh.Options
+}
+
+// open opens the journal, and with n > 0 a sandbox, which keeps its jobs in a journal of its own: they end with it.
+func (r *root) open(ctx context.Context, n int) (s *session, err error) {
+	s = &session{root: r, options: r.sshOptions()}
+	defer func() {
+		if err != nil {
+			s.close()
+		}
+	}()
+	path := r.journalPath()
+	if n > 0 {
+		if s.sandbox, err = sandbox.Start(ctx, n, sandbox.Options{}); err != nil {
+			return nil, fmt.Errorf("sandbox: %w", err)
+		}
+		path = filepath.Join(s.sandbox.Dir(), "journal.db")
+	}
+	s.journal, err = journal.Open(ctx, path)
+	return s, err
+}
+
+func (r *root) journalPath() string {
+	if r.flags.journal != "" {
+		return r.flags.journal
+	}
+	if path := os.Getenv("STARLING_JOURNAL"); path != "" {
+		return path
+	}
+	return filepath.Join(xdg.StateHome, "starling", "journal.db")
+}
+
+func (r *root) sshOptions() ssh.Options {
+	o := ssh.FromEnvironment()
+	o.AcceptNew = r.flags.acceptNew
+	if term.IsTerminal(int(r.io.in.Fd())) {
+		o.Prompt = r.prompter.ask
+	}
+	return o
+}
+
+// start makes the engine for a run; "" is none.
+func (s *session) start(run string, events event.Sink, forks int) {
+	s.engine = job.New(job.Config{Run: run, Recorder: s.journal, Events: events, Forks: forks})
+}
+
+// targets returns the hosts that --on names; all of the sandbox when it names none.
+func (s *session) targets(pattern string) ([]transport.Target, error) {
+	if s.sandbox != nil {
+		return inventory.Among(s.sandbox.Hosts(), pattern)
+	}
+	if pattern == "" {
+		return nil, nil
+	}
+	targets, err := inventory.Names(pattern)
+	if err != nil {
+		return nil, usage(err)
+	}
+	for i := range targets {
+		targets[i].ConfigFile = s.root.flags.sshConfig
+		if err := ssh.New(targets[i], s.options).Validate(); err != nil {
+			return nil, usage(err)
+		}
+	}
+	return targets, nil
+}
+
+func (s *session) host(t transport.Target) *job.Host {
+	return s.engine.Host(t, func(t transport.Target) transport.Transport { return ssh.New(t, s.options) })
+}
+
+// locate finds the host of a job that is in the journal.
+func (s *session) locate(ctx context.Context, id string) (*job.Host, error) {
+	record, err := s.journal.Find(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return s.host(record.Target), nil
+}
+
+func (s *session) close() {
+	if s.engine != nil {
+		s.engine.Close()
+	}
+	if s.journal != nil {
+		s.journal.Close()
+	}
+	if s.sandbox != nil {
+		s.sandbox.Close()
+	}
+}

@@ -1,0 +1,35 @@
+package main
+
+import (
+	"io"
+	"os"
+
+	"golang.org/x/term"
+
+	"starling/internal/ui"
+)
+
+// watch starts the view of a run that fits the streams: a live one on a terminal, plain lines in a pipe, or JSON.
+func (r *root) watch(json bool, hosts []string) *ui.UI {
+	o := ui.Options{Out: r.io.out, Err: r.io.err, Hosts: hosts, Verbose: r.flags.verbose}
+	switch file, terminal := asTerminal(r.io.err); {
+	case json:
+		o.Mode = ui.JSON
+	case terminal:
+		o.Mode = ui.Terminal
+		o.Color = os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+		o.Size = func() (int, int) {
+			cols, rows, err := term.GetSize(int(file.Fd()))
+			if err != nil {
+				return 0, 0
+			}
+			return cols, rows
+		}
+	}
+	return ui.New(o)
+}
+
+func asTerminal(w io.Writer) (*os.File, bool) {
+	file, ok := w.(*os.File)
+	return file, ok && term.IsTerminal(int(file.Fd())) && os.Getenv("TERM") != "dumb"
+}
