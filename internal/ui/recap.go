@@ -22,7 +22,7 @@ type recap struct {
 	paint    painter
 	began    time.Time
 	started  map[string]time.Time
-	order    []string
+	order    []string // hosts in the order of the run
 	ends     map[string]event.Event
 	unreaped []event.Event
 }
@@ -35,18 +35,27 @@ func (r *recap) take(e event.Event) {
 	switch e.Kind {
 	case event.RunStart:
 		r.began = e.Time
+		for _, host := range e.Hosts {
+			r.know(host)
+		}
 	case event.HostStart:
+		r.know(e.Host)
 		r.started[e.Host] = e.Time
 	case event.HostEnd:
-		if _, known := r.ends[e.Host]; !known {
-			r.order = append(r.order, e.Host)
-		}
+		r.know(e.Host)
 		if e.Elapsed == 0 && !r.started[e.Host].IsZero() {
 			e.Elapsed = e.Time.Sub(r.started[e.Host])
 		}
 		r.ends[e.Host] = e
 	case event.Unreaped:
 		r.unreaped = append(r.unreaped, e)
+	}
+}
+
+func (r *recap) know(host string) {
+	if _, known := r.started[host]; !known {
+		r.started[host] = time.Time{}
+		r.order = append(r.order, host)
 	}
 }
 
@@ -99,8 +108,8 @@ func (r *recap) writeHosts(to *scroll, counts map[string]int) {
 	names, states := 0, 0
 	var listed []event.Event
 	for _, host := range r.order {
-		e := r.ends[host]
-		if e.State == "ok" && len(r.order) > recapHosts {
+		e, ended := r.ends[host]
+		if !ended || e.State == "ok" && len(r.ends) > recapHosts {
 			continue
 		}
 		listed = append(listed, e)

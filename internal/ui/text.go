@@ -10,8 +10,8 @@ import (
 )
 
 // Safe returns s so that it can be shown on a terminal without driving it: control characters, bytes that are not
-// UTF-8, and the marks that turn the direction of text or break a line unseen become visible, as \x1b or \u202e. A tab stays a
-// tab. Text that a host sent is shown in no other way.
+// UTF-8, and the marks that turn the direction of text or break a line unseen become visible, as \x1b or \u202e. A tab
+// stays a tab. Text that a host sent is shown in no other way.
 func Safe(s string) string {
 	if !strings.ContainsFunc(s, unsafe) {
 		return s
@@ -84,7 +84,11 @@ func clock(d time.Duration) string { return Duration(d.Truncate(time.Second)) }
 
 // inOneLine makes s safe and narrow enough for one line of cols columns.
 func inOneLine(s string, cols int) string {
-	return runewidth.Truncate(strings.ReplaceAll(Safe(s), "\t", " "), cols, "…")
+	s = runewidth.Truncate(strings.ReplaceAll(Safe(s), "\t", " "), cols, "…")
+	if short, cut := strings.CutSuffix(s, "……"); cut { // what had been cut already has been cut just there
+		return short + "…"
+	}
+	return s
 }
 
 // padded fills s up to cols columns.

@@ -1,0 +1,176 @@
+package ui
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"starling/internal/event"
+)
+
+// onTerminal runs f in a bubble of time with a UI on a terminal.
+func onTerminal(t *testing.T, cols, rows int, f func(t *testing.T, v *vt, u *UI)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		v := newVT(t, cols)
+		u := New(Options{Mode: Terminal, Out: v, Err: v, Color: true, Size: func() (int, int) {
+			v.mu.Lock()
+			defer v.mu.Unlock()
+			return v.cols, rows
+		}})
+		defer func() { require.NoError(t, u.Close()) }()
+		f(t, v, u)
+	})
+}
+
+// settle lets the live area be drawn.
+func settle() {
+	time.Sleep(defaultInterval)
+	synctest.Wait()
+}
+
+func TestLiveArea(t *testing.T) {
+	onTerminal(t, 80, 24, func(t *testing.T, v *vt, u *UI) {
+		sink := u.Sink()
+		sink(event.Event{Kind: event.RunStart, Hosts: []string{"web1", "web2", "db"}})
+		sink(event.Event{Kind: event.HostStart, Host: "web1"})
+		sink(event.Event{Kind: event.HostStart, Host: "web2"})
+		sink(event.Event{Kind: event.JobStart, Host: "web1", Job: "j-1", Name: "make world", Limit: 30 * time.Minute, Pos: "d.star:1:1"})
+		sink(event.Event{Kind: event.CallStart, Host: "web2", Call: 1, Builtin: "run", Name: "apt-get update"})
+		time.Sleep(63 * time.Second)
+		sink(event.Event{Kind: event.JobLook, Host: "web1", Job: "j-1", Line: "10%\r\x1b[1mCC main.o\t日本", Elapsed: 63 * time.Second})
+		settle()
+		const head = "web1: started job j-1 \"make world\" (limit 30m) d.star:1:1\n"
+		require.Equal(t, head+`web1  make world      1m03s/30m  | \x1b[1mCC main.o 日本
+web2  apt-get update  1m03s
+3 hosts: 2 running, 1 waiting; 1 job  1m03s
+`, v.screen())
+
+		sink(event.Event{Kind: event.Output, Host: "web2", Msg: "hello"})
+		settle()
+		require.Equal(t, head+`web2 | hello
+web1  make world      1m03s/30m  | \x1b[1mCC main.o 日本
+web2  apt-get update  1m03s
+3 hosts: 2 running, 1 waiting; 1 job  1m03s
+`, v.screen(), "what is printed goes above")
+
+		sink(event.Event{Kind: event.CallEnd, Host: "web2", Call: 1})
+		sink(event.Event{Kind: event.HostEnd, Host: "web2", State: "ok"})
+		sink(event.Event{Kind: event.HostStatus, Host: "web1", Msg: "waiting for it"})
+		settle()
+		require.Equal(t, head+`web2 | hello
+web1: waiting for it
+web1  make world  1m03s/30m  | waiting for it
+3 hosts: 1 running, 1 waiting, 1 ok; 1 job  1m03s
+`, v.screen(), "fewer lines leave nothing of the old ones")
+
+		sink(event.Event{Kind: event.JobEnd, Host: "web1", Job: "j-1", State: "succeeded", Elapsed: 64 * time.Second})
+		sink(event.Event{Kind: event.HostEnd, Host: "web1", State: "ok"})
+		sink(event.Event{Kind: event.RunEnd})
+		settle()
+		require.Equal(t, head+`web2 | hello
+web1: waiting for it
+web1: job j-1 succeeded after 1m04s
+
+2 hosts: 2 ok, in 1m03s
+  ok  web1   1m03s
+  ok  web2   1m03s
+`, v.screen(), "nothing of the live area is left")
+	})
+}
+
+func TestLiveAreaIsCutToTheTerminal(t *testing.T) {
+	onTerminal(t, 40, 24, func(t *testing.T, v *vt, u *UI) {
+		for i := range 50 {
+			host := fmt.Sprintf("web%02d", i)
+			u.Sink()(event.Event{Kind: event.HostStart, Host: host})
+			u.Sink()(event.Event{Kind: event.CallStart, Host: host, Call: int64(i), Name: "日本語日本語日本語日本語日本語日本語日本語日本語"})
+		}
+		settle()
+		require.Equal(t, `web00  日本語日本語日本語日本語日本語…
+web01  日本語日本語日本語日本語日本語…
+web02  日本語日本語日本語日本語日本語…
+web03  日本語日本語日本語日本語日本語…
+web04  日本語日本語日本語日本語日本語…
+web05  日本語日本語日本語日本語日本語…
+… and 44 more
+50 hosts: 50 running  0s
+`, v.screen())
+	})
+}
+
+// A terminal that has become narrower has folded the old lines: all their rows must go.
+func TestNarrowerTerminal(t *testing.T) {
+	s := &screen{drawn: []string{"0123456789", "01234"}}
+	require.Equal(t, "\r\x1b[1A", s.home(0))
+	require.Equal(t, "\r\x1b[1A", s.home(10))
+	require.Equal(t, "\r\x1b[4A", s.home(4))
+	s.drawn = []string{"\x1b[2m0123456789\x1b[0m"}
+	require.Equal(t, "\r", s.home(10), "colours take no room")
+}
+
+func TestRedrawIsCalm(t *testing.T) {
+	onTerminal(t, 80, 24, func(t *testing.T, v *vt, u *UI) {
+		sink := u.Sink()
+		sink(event.Event{Kind: event.JobStart, Host: "web1", Job: "j", Name: "x"})
+		settle()
+		before := v.count()
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		require.LessOrEqual(t, v.count()-before, 10, "once a second when only time passes")
+
+		before = v.count()
+		for i := range 1000 {
+			sink(event.Event{Kind: event.JobLook, Host: "web1", Job: "j", Line: fmt.Sprint(i)})
+			time.Sleep(time.Millisecond)
+		}
+		synctest.Wait()
+		require.LessOrEqual(t, v.count()-before, 11, "ten times a second when there is more")
+		settle()
+		require.Contains(t, v.screen(), "| 999\n", "the last news is shown")
+	})
+}
+
+func TestPause(t *testing.T) {
+	onTerminal(t, 80, 24, func(t *testing.T, v *vt, u *UI) {
+		u.Sink()(event.Event{Kind: event.JobStart, Host: "web1", Job: "j", Name: "x"})
+		settle()
+		goOn := u.Pause()
+		fmt.Fprint(v, "password: ")
+		u.Sink()(event.Event{Kind: event.Output, Host: "web1", Msg: "hello"})
+		// The loop waits for a mutex now, which stops a bubble's time: only what is there can be looked at.
+		require.Equal(t, "web1: started job j \"x\"\npassword:\n", v.screen())
+		fmt.Fprintln(v)
+		goOn()
+		settle()
+		require.Equal(t, "web1: started job j \"x\"\npassword:\nweb1 | hello\nweb1  x  0s\n", v.screen())
+	})
+}
+
+func TestShownTask(t *testing.T) {
+	job := func(key string) *task { return &task{key: key, job: true} }
+	call := func(waits bool) *task { return &task{key: "call", waits: waits} }
+	for _, tt := range []struct {
+		name   string
+		tasks  []*task
+		want   string
+		others int
+	}{
+		{"a call", []*task{call(false)}, "call", 0},
+		{"a job of the call", []*task{call(false), job("a")}, "a", 0},
+		{"an older job and a call", []*task{job("a"), call(false)}, "call", 1},
+		{"an older job, and one of the call", []*task{job("a"), call(false), job("b")}, "b", 1},
+		{"a call that waits", []*task{job("a"), job("b"), call(true)}, "a", 1},
+		{"a call that waits for jobs of another run", []*task{call(true)}, "call", 0},
+		{"jobs alone", []*task{job("a"), job("b"), job("c")}, "a", 2},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got, others := (&row{tasks: tt.tasks}).shown()
+			require.Equal(t, tt.want, got.key)
+			require.Equal(t, tt.others, others)
+		})
+	}
+}
