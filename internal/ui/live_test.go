@@ -174,3 +174,26 @@ func TestShownTask(t *testing.T) {
 		})
 	}
 }
+
+func TestRedrawInPlace(t *testing.T) {
+	onTerminal(t, 80, 24, func(t *testing.T, v *vt, u *UI) {
+		sink := u.Sink()
+		for _, host := range []string{"web1", "web2"} {
+			sink(event.Event{Kind: event.HostStart, Host: host})
+			sink(event.Event{Kind: event.JobLook, Host: host, Job: "j-" + host, Name: "x", Line: "a long line of output"})
+		}
+		settle()
+		sink(event.Event{Kind: event.JobLook, Host: "web1", Job: "j-web1", Name: "x", Line: "short"})
+		settle()
+		require.Equal(t, `web1  x  0s  | short
+web2  x  0s  | a long line of output
+2 hosts: 2 running; 2 jobs  0s
+`, v.screen(), "nothing of a longer line is left")
+
+		sink(event.Event{Kind: event.HostEnd, Host: "web1", State: "unreaped"})
+		settle()
+		require.Equal(t, `web2  x  0s  | a long line of output
+2 hosts: 1 running, 1 unreaped; 1 job  0s
+`, v.screen(), "a host whose thread has ended is not shown, whatever runs there")
+	})
+}
