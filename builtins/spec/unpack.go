@@ -2,6 +2,7 @@ package spec
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"go.starlark.net/starlark"
@@ -153,19 +154,27 @@ func distance(a, b string) int {
 	return row[len(b)]
 }
 
-// defaultValue evaluates the default anew, so that no two calls share a list.
+// defaultValue evaluates the default anew, so that no two calls share a list. The usual ones need no evaluator, which
+// takes longer than the rest of the call.
 func (p *Param) defaultValue() (starlark.Value, error) {
-	switch p.Default {
+	text := p.Default
+	switch text {
 	case "None":
 		return starlark.None, nil
 	case "False":
 		return starlark.False, nil
 	case "True":
 		return starlark.True, nil
-	case `""`:
-		return starlark.String(""), nil
-	case "0":
-		return starlark.MakeInt(0), nil
+	case "[]":
+		return new(starlark.List), nil
+	case "{}":
+		return new(starlark.Dict), nil
 	}
-	return starlark.EvalOptions(new(syntax.FileOptions), new(starlark.Thread), "default", p.Default, nil)
+	if n, err := strconv.Atoi(text); err == nil && strconv.Itoa(n) == text {
+		return starlark.MakeInt(n), nil
+	}
+	if inner, ok := strings.CutPrefix(text, `"`); ok && inner != "" && strings.IndexAny(inner, "\"\\\n") == len(inner)-1 {
+		return starlark.String(strings.TrimSuffix(inner, `"`)), nil
+	}
+	return starlark.EvalOptions(new(syntax.FileOptions), new(starlark.Thread), "default", text, nil)
 }
