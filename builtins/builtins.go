@@ -53,6 +53,10 @@ type Run struct {
 	Engine *job.Engine
 	// Locate returns the host on which a job of an earlier run lives, or an error that wraps job.ErrNoRecord.
 	Locate func(ctx context.Context, id string) (*job.Host, error)
+	// Hosts returns the hosts that a pattern means.
+	Hosts func(pattern string) ([]*job.Host, error)
+	// Passing says that the hosts end with this program, as a sandbox's do.
+	Passing bool
 	// Vars are the --var name=value pairs.
 	Vars map[string]string
 }
@@ -69,6 +73,6 @@ func All() []Builtin {
 	return []Builtin{
 		run, asyncStatus, wait, waitAny, cancel, detach, jobs, output,
 		reboot, waitForConnection, ping,
-		host, variable,
+		host, hosts, variable,
 	}
 }

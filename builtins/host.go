@@ -9,6 +9,7 @@ import (
 	"go.starlark.net/starlarkstruct"
 
 	"starling/builtins/spec"
+	"starling/internal/job"
 )
 
 var host = Builtin{
@@ -24,16 +25,47 @@ var host = Builtin{
 		if c.Host == nil {
 			return starlark.None, nil
 		}
-		t := c.Host.Target()
-		return starlarkstruct.FromStringDict(starlark.String("host"), starlark.StringDict{
-			"name":   starlark.String(t.Name),
-			"addr":   starlark.String(t.Addr),
-			"user":   starlark.String(t.User),
-			"port":   starlark.MakeInt(t.Port),
-			"groups": starlark.NewList(nil),
-			"vars":   starlark.NewDict(0),
-		}), nil
+		return HostValue(c.Host), nil
 	},
+}
+
+var hosts = Builtin{
+	Effect: Outside,
+	Spec: spec.Spec{
+		Name:    "hosts",
+		Summary: "The hosts of a pattern.",
+		Params: []spec.Param{
+			{Name: "pattern", Type: spec.String, Default: `"all"`, Positional: true,
+				Doc: "Names as --on takes them; \"all\" is every host this run knows."},
+		},
+		Returns: "A list of structs as host() returns them.",
+		Fails:   "When a name of the pattern means no host.",
+		Example: `print([h.name for h in hosts()])`,
+	},
+	Do: func(c *Call) (starlark.Value, error) {
+		found, err := c.Run.Hosts(c.Args.String("pattern"))
+		if err != nil {
+			return nil, err
+		}
+		values := make([]starlark.Value, len(found))
+		for i, h := range found {
+			values[i] = HostValue(h)
+		}
+		return starlark.NewList(values), nil
+	},
+}
+
+// HostValue is a host as a script sees it.
+func HostValue(h *job.Host) starlark.Value {
+	t := h.Target()
+	return starlarkstruct.FromStringDict(starlark.String("host"), starlark.StringDict{
+		"name":   starlark.String(t.Name),
+		"addr":   starlark.String(t.Addr),
+		"user":   starlark.String(t.User),
+		"port":   starlark.MakeInt(t.Port),
+		"groups": starlark.NewList(nil),
+		"vars":   starlark.NewDict(0),
+	})
 }
 
 var variable = Builtin{

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -48,6 +49,7 @@ func placeOf(thread *starlark.Thread) *place {
 type CallError struct {
 	Builtin string
 	Err     error
+	passing bool // the hosts go with this program: a command for later is of no use
 }
 
 func (e *CallError) Error() string { return e.Builtin + ": " + e.Err.Error() }
@@ -57,11 +59,15 @@ func (e *CallError) Unwrap() error { return e.Err }
 
 // Hint returns the command or the words that help, or "".
 func (e *CallError) Hint() string {
+	hint := transport.Hint(e.Err)
 	var hinter interface{ Hint() string }
 	if errors.As(e.Err, &hinter) {
-		return hinter.Hint()
+		hint = hinter.Hint()
 	}
-	return transport.Hint(e.Err)
+	if e.passing && strings.HasPrefix(hint, "starling jobs ") {
+		return ""
+	}
+	return hint
 }
 
 // bind makes the value that a script calls.
@@ -80,7 +86,7 @@ func (g *gate) bind(b *builtins.Builtin) *starlark.Builtin {
 		value, err := guarded(b, c)
 		done(value, err)
 		if err != nil {
-			return nil, named(b.Spec.Name, err)
+			return nil, g.named(b.Spec.Name, err)
 		}
 		value.Freeze()
 		return value, nil
@@ -157,12 +163,12 @@ func (g *gate) emit(ev event.Event) {
 }
 
 // named puts the builtin's name before its error, unless it is there already.
-func named(name string, err error) error {
+func (g *gate) named(name string, err error) error {
 	var usage *spec.UsageError
 	if errors.As(err, &usage) {
 		return err
 	}
-	return &CallError{Builtin: name, Err: err}
+	return &CallError{Builtin: name, Err: err, passing: g.run.Passing}
 }
 
 // callerPos is where in the script the builtin that thread executes was called.

@@ -7,6 +7,7 @@ package interp
 import (
 	"context"
 	"errors"
+	"os"
 	"strings"
 	"sync"
 	"time"
@@ -16,8 +17,10 @@ import (
 	startime "go.starlark.net/lib/time"
 	"go.starlark.net/starlark"
 	"go.starlark.net/starlarkstruct"
+	"go.starlark.net/syntax"
 
 	"starling/builtins"
+	"starling/builtins/spec"
 	"starling/internal/event"
 	"starling/internal/job"
 	"starling/internal/transport"
@@ -59,7 +62,7 @@ func New(o Options) (*Interp, error) {
 		o.Events = func(event.Event) {}
 	}
 	in := &Interp{options: o, gate: &gate{run: o.Run, events: o.Events}}
-	in.predeclared = in.gate.vocabulary()
+	in.predeclared = in.vocabulary()
 	loader, err := NewLoader(LoaderConfig{Script: o.Script, Root: o.Root, Predeclared: in.predeclared, NewThread: in.moduleThread})
 	if err != nil {
 		return nil, err
@@ -68,22 +71,30 @@ func New(o Options) (*Interp, error) {
 	return in, nil
 }
 
-// Builtins returns the whole vocabulary, that of this package included, in the order of its documentation.
-func Builtins() []builtins.Builtin {
-	return append(builtins.All(), attempt)
+// Specs returns the descriptions of the whole vocabulary, in the order of its documentation.
+func Specs() []spec.Spec {
+	var specs []spec.Spec
+	for _, b := range (&Interp{}).builtins() {
+		specs = append(specs, b.Spec)
+	}
+	return specs
+}
+
+func (in *Interp) builtins() []builtins.Builtin {
+	return append(builtins.All(), in.each(), attempt)
 }
 
 // vocabulary is what a script sees beside Starlark's own names.
-func (g *gate) vocabulary() starlark.StringDict {
+func (in *Interp) vocabulary() starlark.StringDict {
 	names := starlark.StringDict{
 		"struct": starlark.NewBuiltin("struct", starlarkstruct.Make),
 		"json":   json.Module,
 		"math":   math.Module,
 		"time":   startime.Module,
 	}
-	all := Builtins()
+	all := in.builtins()
 	for i := range all {
-		names[all[i].Spec.Name] = g.bind(&all[i])
+		names[all[i].Spec.Name] = in.gate.bind(&all[i])
 	}
 	return names
 }
@@ -95,6 +106,28 @@ func (in *Interp) Sources() map[string]string { return in.loader.Sources() }
 func (in *Interp) Check() (*starlark.Program, error) {
 	return in.loader.Program(in.options.Script, in.options.Source)
 }
+
+// Uses reports whether the script, which must compile, names the builtin.
+func (in *Interp) Uses(builtin string) bool {
+	source := in.options.Source
+	if source == nil {
+		source, _ = os.ReadFile(in.options.Script)
+	}
+	file, err := Parse(in.options.Script, source, Script)
+	if err != nil {
+		return false
+	}
+	found := false
+	syntax.Walk(file, func(n syntax.Node) bool {
+		id, ok := n.(*syntax.Ident)
+		found = found || ok && id.Name == builtin
+		return !found
+	})
+	return found
+}
+
+// On says on which hosts the script runs; it must not be called once Execute was.
+func (in *Interp) On(hosts []*job.Host) { in.options.Hosts = hosts }
 
 // Execute runs the script and returns how it ended, by host in the order of Options.Hosts. The error is that of a
 // script that could not be read or compiled; nothing was run then.

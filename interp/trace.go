@@ -78,37 +78,57 @@ func Render(err error, o TraceOptions) string {
 			hint(&b, e)
 		}
 	} else {
+		if t.parts != nil {
+			// The other lines name the parts, which come in full below.
+			t.msg = strings.TrimSuffix(firstLine(t.msg), "\n")
+		}
 		o.head(&b, t.position(), t.msg)
 	}
 	if !o.Brief && len(t.lines) > 0 {
 		b.WriteString("Traceback (most recent call last):\n")
 		b.WriteString(strings.Join(t.lines, ""))
 	}
-	if len(t.syntax) == 0 {
+	if len(t.syntax) == 0 && t.parts == nil {
 		hint(&b, err)
 	}
 	o.parts(&b, t.parts)
 	return b.String()
 }
 
-// parts renders the errors that one error consists of, as those of the hosts of each().
+// parts renders the errors that one error consists of, as those of the hosts of each(): some in full, the others in a
+// line each.
 func (o TraceOptions) parts(b *strings.Builder, all []error) {
-	const most = 5
+	const full = 5
 	for i, err := range all {
-		if i == most {
-			fmt.Fprintf(b, "\nand %d more\n", len(all)-most)
-			return
-		}
+		where := ""
 		var thread *ThreadError
 		if errors.As(err, &thread) {
 			// How the thread came about has been said above.
-			err = thread.Err
-			fmt.Fprintf(b, "\non host %s:\n", thread.Host)
-		} else {
-			b.WriteString("\n")
+			err, where = thread.Err, "on host "+thread.Host+":"
 		}
-		b.WriteString(Render(err, o))
+		text := Render(err, o)
+		switch {
+		case i < full && where != "":
+			text = "\n" + where + "\n" + text
+		case i < full:
+			text = "\n" + text
+		default:
+			if i == full {
+				b.WriteString("\n")
+			}
+			if where != "" {
+				where += " "
+			}
+			text = where + firstLine(text)
+		}
+		b.WriteString(text)
 	}
+}
+
+// firstLine returns text up to its first newline, which it keeps.
+func firstLine(text string) string {
+	line, _, _ := strings.Cut(text, "\n")
+	return line + "\n"
 }
 
 // trace is what unwind finds in an error.

@@ -44,16 +44,18 @@ func tracePredeclared() starlark.StringDict {
 			for i := range 7 {
 				all = append(all, &ThreadError{Host: fmt.Sprintf("web%d", i), Parent: thread.CallStack(), Err: call(new(starlark.Thread), args[0])})
 			}
-			return nil, fmt.Errorf("hosts: 7 failed%w", quiet{errors.Join(all...)})
+			return nil, manyError(all)
 		}),
 	}
 }
 
-// quiet is a joined error of which the message is empty.
-type quiet struct{ error }
+// manyError names its parts in its message, and finds their hint, as that of each() does.
+type manyError []error
 
-func (quiet) Error() string     { return "" }
-func (q quiet) Unwrap() []error { return q.error.(interface{ Unwrap() []error }).Unwrap() }
+func (e manyError) Error() string   { return "hosts: 7 failed\nweb0: and so on" }
+func (e manyError) Unwrap() []error { return e }
+
+func (e manyError) Hint() string { return "that of the first" }
 
 func TestRender(t *testing.T) {
 	rows := []struct {
@@ -137,7 +139,8 @@ main.star:1:13: run: exit code 3
                 ^
 hint: look at it
 
-and 2 more
+on host web5: main.star:1:13: run: exit code 3
+on host web6: main.star:1:13: run: exit code 3
 `},
 		{name: "through loads", files: map[string]string{"main.star": "load(\"a.star\", \"x\")\n", "a.star": "load(\"b.star\", \"x\")\n", "b.star": "def f():\n    run()\nf()\n"}, want: `
 b.star:2:8: run: exit code 3

@@ -41,17 +41,17 @@ func (r *root) docCommand() *cobra.Command {
 
 func builtinNames() []string {
 	var names []string
-	for _, b := range interp.Builtins() {
-		names = append(names, b.Spec.Name)
+	for _, b := range interp.Specs() {
+		names = append(names, b.Name)
 	}
 	return names
 }
 
 // docOf is the help of one builtin.
 func docOf(name string) (string, error) {
-	for _, b := range interp.Builtins() {
-		if b.Spec.Name == name {
-			return b.Spec.Help(), nil
+	for _, b := range interp.Specs() {
+		if b.Name == name {
+			return b.Help(), nil
 		}
 	}
 	help := "starling doc   # all of them"
@@ -64,8 +64,8 @@ func docOf(name string) (string, error) {
 // docIndex is one line for each builtin.
 func docIndex() string {
 	var b strings.Builder
-	for _, builtin := range interp.Builtins() {
-		fmt.Fprintf(&b, "%-20s %s\n", builtin.Spec.Name, builtin.Spec.Summary)
+	for _, builtin := range interp.Specs() {
+		fmt.Fprintf(&b, "%-20s %s\n", builtin.Name, builtin.Summary)
 	}
 	b.WriteString("\nAlso: struct, json, math, time and Starlark's own print, fail, len, range, sorted, …\nstarling doc BUILTIN explains one.\n")
 	return b.String()
@@ -75,8 +75,8 @@ func docIndex() string {
 func docPage() string {
 	var b strings.Builder
 	b.WriteString("# Builtins\n\nMade from the Specs in builtins/ by `make docs`; do not edit.\n")
-	for _, builtin := range interp.Builtins() {
-		b.WriteString("\n" + strings.TrimSpace(builtin.Spec.Markdown()) + "\n")
+	for _, builtin := range interp.Specs() {
+		b.WriteString("\n" + strings.TrimSpace(builtin.Markdown()) + "\n")
 	}
 	return b.String()
 }

@@ -114,15 +114,9 @@ func (r *root) runScript(ctx context.Context, script string, f runFlags) error {
 	defer view.Close()
 	r.prompter.pause = view.Pause
 	s.start(id, view.Sink(), f.forks)
-	hosts := make([]*job.Host, len(targets))
-	for i, t := range targets {
-		hosts[i] = s.host(t)
-	}
-	if len(targets) == 0 {
-		hosts = nil
-	}
-	in, err := interp.New(interp.Options{Script: script, Source: source, Hosts: hosts, Serial: f.serial, Events: view.Sink(),
-		Run: &builtins.Run{Engine: s.engine, Locate: s.locate, Vars: vars}})
+	s.known = targets
+	in, err := interp.New(interp.Options{Script: script, Source: source, Serial: f.serial, Events: view.Sink(),
+		Run: &builtins.Run{Engine: s.engine, Locate: s.locate, Hosts: s.hosts, Passing: s.sandbox != nil, Vars: vars}})
 	if err == nil {
 		_, err = in.Check()
 	}
@@ -134,6 +128,14 @@ func (r *root) runScript(ctx context.Context, script string, f runFlags) error {
 	if err := s.journal.BeginRun(ctx, journal.Run{ID: id, Script: script, Args: os.Args, Targets: names, Vars: vars, PID: os.Getpid(),
 		Host: hostname(), Started: time.Now(), Files: files(in.Sources())}); err != nil {
 		return err
+	}
+	// A sandbox's hosts are all meant when none is named, but a script that goes to its hosts by itself runs once.
+	if len(targets) > 0 && (f.on != "" || !in.Uses("each")) {
+		hosts := make([]*job.Host, len(targets))
+		for i, t := range targets {
+			hosts[i] = s.host(t)
+		}
+		in.On(hosts)
 	}
 	began := time.Now()
 	view.Sink()(event.Event{Time: began, Kind: event.RunStart, Run: id, Msg: script, Hosts: names})

@@ -25,6 +25,7 @@ type session struct {
 	engine  *job.Engine
 	sandbox *sandbox.Sandbox // nil when there is none
 	options ssh.Options
+	known   []transport.Target // the hosts that the run was given; nil: none
 }
 
 // open opens the journal, and with n > 0 a sandbox, which keeps its jobs in a journal of its own: they end with it.
@@ -89,6 +90,23 @@ func (s *session) targets(pattern string) ([]transport.Target, error) {
 		}
 	}
 	return targets, nil
+}
+
+// hosts returns the hosts that a pattern in a script means: of those the run was given, or names that ssh_config or
+// DNS knows.
+func (s *session) hosts(pattern string) ([]*job.Host, error) {
+	targets, err := s.known, error(nil)
+	switch {
+	case pattern != "all" && s.known != nil:
+		targets, err = inventory.Among(s.known, pattern)
+	case pattern != "all":
+		targets, err = s.targets(pattern)
+	}
+	hosts := make([]*job.Host, len(targets))
+	for i, t := range targets {
+		hosts[i] = s.host(t)
+	}
+	return hosts, err
 }
 
 func (s *session) host(t transport.Target) *job.Host {

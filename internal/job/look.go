@@ -97,6 +97,9 @@ func (h *Host) result(ctx context.Context, record Record, facts wire.Facts, now 
 		if !okay(record.OKCodes, r.RC) {
 			r.State = wire.Failed
 		}
+		if r.RC < 128 {
+			r.Msg = "" // the code says it all
+		}
 	}
 	var err error
 	if r.Stdout, err = h.stream(ctx, record, facts.Out, Stdout, &r); err != nil {

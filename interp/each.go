@@ -1,0 +1,233 @@
+package interp
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"sync"
+
+	"go.starlark.net/starlark"
+	"go.starlark.net/starlarkstruct"
+
+	"starling/builtins"
+	"starling/builtins/spec"
+	"starling/internal/job"
+)
+
+// each is a method of Interp's making, since it starts threads; its Spec stands here beside it all the same.
+var eachSpec = spec.Spec{
+	Name:    "each",
+	Summary: "Call a function once per host, in a thread of its own for each, side by side.",
+	Params: []spec.Param{
+		{Name: "hosts", Type: spec.Any, Required: true, Positional: true,
+			Doc: "A list of host names or of what hosts() returns, or a pattern as hosts() takes it."},
+		{Name: "fn", Type: spec.Callable, Required: true, Positional: true,
+			Doc: "A function of one parameter, the host; host builtins in it act on that host. It, what it closes over " +
+				"and the hosts are frozen."},
+		{Name: "serial", Type: spec.Any, Default: "None",
+			Doc: "How many hosts at a time: a number, a share such as \"25%\", or a list of these for batches that grow; the " +
+				"last one repeats. None: all at once."},
+		{Name: "max_fail", Type: spec.Any, Default: "0",
+			Doc: "How many hosts may fail, a number or a share such as \"10%\"; when more have, no further batch starts."},
+	},
+	Returns: "A list of structs with host, ok, value and error (as attempt's), in the order of hosts.",
+	Fails:   "When more than max_fail hosts failed: one error that names each and why. Not before the batch has ended.",
+	Example: `def upgrade(host):
+    return run("echo upgraded").stdout
+
+def main():
+    for o in each(hosts(), upgrade, serial=1):
+        print(o.host, o.value)`,
+}
+
+func (in *Interp) each() builtins.Builtin {
+	return builtins.Builtin{Spec: eachSpec, Effect: builtins.Outside, Do: in.doEach}
+}
+
+func (in *Interp) doEach(c *builtins.Call) (starlark.Value, error) {
+	for _, frame := range c.Thread.CallStack() {
+		if frame.Name == "<toplevel>" {
+			return nil, &placeError{"each", "not from the top level: the threads would share a module that is not frozen yet",
+				"put the call into def main(), which is called once the top level has run"}
+		}
+	}
+	hosts, err := in.hostsOf(c.Args.Value("hosts"))
+	if err != nil {
+		return nil, err
+	}
+	sizes, err := batches(c.Args.Value("serial"), len(hosts))
+	if err != nil {
+		return nil, err
+	}
+	most, err := share("max_fail", c.Args.Value("max_fail"), len(hosts))
+	if err != nil {
+		return nil, err
+	}
+	fn := c.Args.Callable("fn")
+	fn.Freeze()
+	outcomes := make([]eachOutcome, len(hosts))
+	var failed []error
+	for from, n := 0, 0; from < len(hosts); n++ {
+		to := min(from+sizes[min(n, len(sizes)-1)], len(hosts))
+		in.batch(c, fn, hosts[from:to], outcomes[from:to])
+		if c.Ctx.Err() != nil {
+			return nil, c.Ctx.Err()
+		}
+		for i := from; i < to; i++ {
+			if outcomes[i].err != nil {
+				failed = append(failed, &ThreadError{Host: hosts[i].Name(), Parent: c.Thread.CallStack(), Err: outcomes[i].err})
+			}
+		}
+		from = to
+		if len(failed) > most {
+			return nil, &EachError{Failed: failed, Hosts: len(hosts), Left: len(hosts) - to, MaxFail: most}
+		}
+	}
+	values := make([]starlark.Value, len(hosts))
+	for i, o := range outcomes {
+		values[i] = o.value(hosts[i].Name())
+	}
+	return starlark.NewList(values), nil
+}
+
+// EachError is an each in which more hosts failed than might.
+type EachError struct {
+	Failed  []error // a *ThreadError each
+	Hosts   int     // how many there were
+	Left    int     // how many were not begun
+	MaxFail int
+}
+
+func (e *EachError) Error() string {
+	text := fmt.Sprintf("%d of %d hosts failed, and max_fail is %d", len(e.Failed), e.Hosts, e.MaxFail)
+	if e.Left > 0 {
+		text += fmt.Sprintf("; %d were not begun", e.Left)
+	}
+	names := make([]string, 0, len(e.Failed))
+	for _, err := range e.Failed {
+		var thread *ThreadError
+		if errors.As(err, &thread) {
+			names = append(names, thread.Host+": "+Message(thread.Err))
+		}
+	}
+	return text + "\n" + strings.Join(names, "\n")
+}
+
+// Unwrap returns the errors of the hosts.
+func (e *EachError) Unwrap() []error { return e.Failed }
+
+// eachOutcome is how fn ended on one host.
+type eachOutcome struct {
+	result starlark.Value
+	err    error
+}
+
+func (o eachOutcome) value(host string) starlark.Value {
+	value, failure := o.result, starlark.Value(starlark.None)
+	if o.err != nil {
+		value, failure = starlark.None, errorValue(o.err)
+	}
+	return starlarkstruct.FromStringDict(starlark.String("outcome"), starlark.StringDict{
+		"host": starlark.String(host), "ok": starlark.Bool(o.err == nil), "value": value, "error": failure,
+	})
+}
+
+// batch calls fn on some hosts side by side and waits for all.
+func (in *Interp) batch(c *builtins.Call, fn starlark.Callable, hosts []*job.Host, out []eachOutcome) {
+	var wg sync.WaitGroup
+	for i, h := range hosts {
+		wg.Go(func() {
+			thread := in.newThread(c.Ctx, h.Name(), h)
+			release := CancelWith(c.Ctx, thread)
+			defer release()
+			value, err := starlark.Call(thread, fn, starlark.Tuple{builtins.HostValue(h)}, nil)
+			if err == nil {
+				value.Freeze()
+			}
+			out[i] = eachOutcome{value, err}
+		})
+	}
+	wg.Wait()
+}
+
+// hostsOf resolves the hosts argument, before anything is done on any.
+func (in *Interp) hostsOf(v starlark.Value) ([]*job.Host, error) {
+	if pattern, ok := starlark.AsString(v); ok {
+		return in.options.Run.Hosts(pattern)
+	}
+	list, ok := v.(starlark.Iterable)
+	if !ok {
+		return nil, fmt.Errorf("hosts: got %s, want a list of hosts or a pattern", v.Type())
+	}
+	var hosts []*job.Host
+	iter := list.Iterate()
+	defer iter.Done()
+	var item starlark.Value
+	for iter.Next(&item) {
+		name, ok := starlark.AsString(item)
+		if s, isStruct := item.(*starlarkstruct.Struct); isStruct {
+			attr, err := s.Attr("name")
+			if err == nil {
+				name, ok = starlark.AsString(attr)
+			}
+		}
+		if !ok {
+			return nil, fmt.Errorf("hosts: got %s among the hosts, want a name or a host", item.Type())
+		}
+		found, err := in.options.Run.Hosts(name)
+		if err != nil {
+			return nil, err
+		}
+		hosts = append(hosts, found...)
+	}
+	return hosts, nil
+}
+
+// batches reads serial as the sizes of the batches; the last one repeats.
+func batches(v starlark.Value, hosts int) ([]int, error) {
+	if v == starlark.None {
+		return []int{max(hosts, 1)}, nil
+	}
+	items := []starlark.Value{v}
+	if list, ok := v.(*starlark.List); ok {
+		items = nil
+		for i := range list.Len() {
+			items = append(items, list.Index(i))
+		}
+	}
+	if len(items) == 0 {
+		return nil, errors.New("serial: got an empty list, want the sizes of the batches")
+	}
+	sizes := make([]int, len(items))
+	for i, item := range items {
+		n, err := share("serial", item, hosts)
+		if err != nil {
+			return nil, err
+		}
+		if number, isInt := item.(starlark.Int); isInt && number.Sign() <= 0 {
+			return nil, fmt.Errorf("serial: got %s, want at least 1", item)
+		}
+		sizes[i] = max(n, 1)
+	}
+	return sizes, nil
+}
+
+// share reads a number, or a share such as "25%" of all.
+func share(name string, v starlark.Value, all int) (int, error) {
+	if n, ok := v.(starlark.Int); ok {
+		if i, ok := n.Int64(); ok && i >= 0 && i <= math.MaxInt32 {
+			return int(i), nil
+		}
+		return 0, fmt.Errorf("%s: got %s, want a number that is not negative", name, v)
+	}
+	if text, ok := starlark.AsString(v); ok {
+		number, isShare := strings.CutSuffix(text, "%")
+		percent, err := strconv.ParseFloat(number, 64)
+		if isShare && err == nil && percent >= 0 && percent <= 100 {
+			return int(percent / 100 * float64(all)), nil
+		}
+	}
+	return 0, fmt.Errorf("%s: got %s, want a number or a share such as \"25%%\"", name, v)
+}
