@@ -340,11 +340,11 @@ func undefinedHint(name string) string {
 	case "null", "nil":
 		return "write None"
 	case "open":
-		return "copy, fetch and template move files; nothing reads this machine's"
+		return "a script reads no files of this machine; run(\"cat ...\") reads those of a host"
 	case "isinstance":
 		return `type(x) == "string"`
 	case "os", "sys", "subprocess":
-		return "facts() describes the host, run(cmd) executes there"
+		return "a script sees nothing of this machine; run(cmd) executes on a host"
 	case "Exception":
 		return "there are no exceptions: fail(msg) ends the script"
 	}
