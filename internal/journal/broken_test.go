@@ -1,0 +1,320 @@
+package journal
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"starling/internal/job"
+)
+
+// refusal opens path, which must fail as kind, with advice, and leave the file as it is.
+func refusal(t *testing.T, path string, kind error) *Error {
+	t.Helper()
+	before, _ := os.ReadFile(path)
+	j, err := Open(t.Context(), path)
+	require.Nil(t, j)
+	require.ErrorIs(t, err, kind)
+	var typed *Error
+	require.ErrorAs(t, err, &typed)
+	require.Equal(t, "open", typed.Op)
+	require.Equal(t, path, typed.Path)
+	require.NotEmpty(t, typed.Hint)
+	require.NotContains(t, err.Error(), "\n")
+	after, _ := os.ReadFile(path)
+	require.True(t, bytes.Equal(before, after))
+	return typed
+}
+
+func TestFilesThatAreNoJournal(t *testing.T) {
+	for name, row := range map[string]struct {
+		spoil func(t *testing.T, path string)
+		kind  error
+		says  string
+	}{
+		"newer": {func(t *testing.T, path string) {
+			raw(t, path, "PRAGMA user_version = 99")
+		}, ErrNewer, "schema version 99, this one knows 1"},
+		"header overwritten": {func(t *testing.T, path string) {
+			overwrite(t, path, 0, 64)
+		}, ErrCorrupt, "not a journal, or damaged"},
+		"schema overwritten": {func(t *testing.T, path string) {
+			overwrite(t, path, 100, 200)
+		}, ErrCorrupt, "not a journal, or damaged"},
+		"text": {func(t *testing.T, path string) {
+			require.NoError(t, os.WriteFile(path, []byte("hello\n"), 0o600))
+		}, ErrCorrupt, "not a journal, or damaged"},
+		"cut short": {func(t *testing.T, path string) {
+			require.NoError(t, os.Truncate(path, 1000))
+		}, ErrCorrupt, "not a journal, or damaged"},
+		"of another program": {func(t *testing.T, path string) {
+			require.NoError(t, os.Remove(path))
+			raw(t, path, "CREATE TABLE jobs (x)")
+			require.NoError(t, os.Chmod(path, 0o600))
+		}, ErrForeign, "a database of another program"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "journal.db")
+			require.NoError(t, openAt(t, path).Close())
+			row.spoil(t, path)
+			require.ErrorContains(t, refusal(t, path, row.kind), row.says)
+		})
+	}
+}
+
+// overwrite puts n bytes that mean nothing at offset from.
+func overwrite(t *testing.T, path string, from int64, n int) {
+	t.Helper()
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	require.NoError(t, err)
+	_, err = f.WriteAt(bytes.Repeat([]byte{0xa5}, n), from)
+	require.NoError(t, err)
+	require.NoError(t, f.Close())
+}
+
+func TestPlacesThatHoldNoFile(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "file")
+	require.NoError(t, os.WriteFile(file, nil, 0o600))
+	for name, path := range map[string]string{"a folder": dir, "below a file": filepath.Join(file, "journal.db"),
+		"below a file, deeper": filepath.Join(file, "sub", "journal.db")} {
+		t.Run(name, func(t *testing.T) {
+			_, err := Open(t.Context(), path)
+			var typed *Error
+			require.ErrorAs(t, err, &typed)
+			require.Equal(t, path, typed.Path)
+		})
+	}
+}
+
+func TestDamageFoundLater(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "journal.db")
+	j := openAt(t, path)
+	for i := range 300 {
+		require.NoError(t, j.Intend(t.Context(), record(fmt.Sprint("j", i))))
+	}
+	require.NoError(t, j.Close())
+	info, err := os.Stat(path)
+	require.NoError(t, err)
+	overwrite(t, path, 8192, int(info.Size())-8192) // the schema, on the first pages, stays whole
+	j = openAt(t, path)
+	_, err = j.Jobs(t.Context(), Filter{})
+	require.ErrorIs(t, err, ErrCorrupt)
+	require.ErrorIs(t, j.Intend(t.Context(), record("new")), ErrCorrupt)
+}
+
+func TestMigrationsAreTakenOneAfterAnother(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "journal.db")
+	j := openAt(t, path)
+	require.NoError(t, j.Intend(t.Context(), record("a")))
+	require.NoError(t, j.Close())
+
+	later := append(migrations(), "CREATE TABLE steps (run TEXT)", "ALTER TABLE steps ADD COLUMN name TEXT")
+	at := func(steps []string) error {
+		db, err := sql.Open("sqlite", address(path))
+		require.NoError(t, err)
+		defer db.Close()
+		conn, err := db.Conn(t.Context())
+		require.NoError(t, err)
+		s := &session{conn: conn, stmts: map[string]*sql.Stmt{}}
+		defer s.close()
+		return migrate(t.Context(), s, steps)
+	}
+	require.ErrorContains(t, at(append(later, "CREATE NONSENSE")), "to version 4")
+	require.NoError(t, openAt(t, path).Close(), "a step that failed took the others back")
+	require.NoError(t, at(later))
+	require.NoError(t, at(later), "nothing left to do")
+	raw(t, path, "INSERT INTO steps (run, name) SELECT id, cmd FROM jobs")
+	refusal(t, path, ErrNewer)
+}
+
+// small mounts a file system of its own, of so many bytes.
+func small(t *testing.T, size int) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, fmt.Sprintf("size=%d", size)); err != nil {
+		t.Skipf("mount: %v", err)
+	}
+	t.Cleanup(func() { require.NoError(t, unix.Unmount(dir, unix.MNT_DETACH)) })
+	return dir
+}
+
+func TestFullDisk(t *testing.T) {
+	dir := small(t, 1<<20)
+	path := filepath.Join(dir, "journal.db")
+	j, err := Open(t.Context(), path)
+	require.NoError(t, err)
+	defer func() { _ = j.Close() }()
+	acknowledged := 0
+	var failure error
+	for i := 0; failure == nil; i++ {
+		r := record(fmt.Sprint("j", i))
+		r.Cmd = strings.Repeat("x", 2000)
+		if failure = j.Intend(t.Context(), r); failure == nil {
+			acknowledged++
+		}
+		require.Less(t, i, 1000, "the disk never got full")
+	}
+	require.ErrorIs(t, failure, ErrFull)
+	var typed *Error
+	require.ErrorAs(t, failure, &typed)
+	require.Equal(t, "intend", typed.Op)
+	require.NotEmpty(t, typed.Hint)
+	all, err := j.Jobs(t.Context(), Filter{})
+	require.NoError(t, err, "what was written can still be read")
+	require.Equal(t, acknowledged, len(all))
+
+	require.NoError(t, unix.Mount("tmpfs", dir, "tmpfs", unix.MS_REMOUNT, "size=8m"))
+	require.NoError(t, j.Intend(t.Context(), record("again")), "room was made")
+}
+
+func TestFullDiskFromTheStart(t *testing.T) {
+	for _, room := range []int{0, 4096, 8192, 16384, 40960} {
+		t.Run(fmt.Sprint(room), func(t *testing.T) {
+			dir := small(t, 1<<20)
+			filler, err := os.Create(filepath.Join(dir, "filler"))
+			require.NoError(t, err)
+			_, err = filler.Write(make([]byte, 1<<20-room))
+			require.NoError(t, err)
+			require.NoError(t, filler.Close())
+			path := filepath.Join(dir, "journal.db")
+			j, err := Open(t.Context(), path)
+			if err == nil {
+				_ = j.Close()
+			}
+			require.ErrorIs(t, err, ErrFull)
+
+			require.NoError(t, os.Remove(filler.Name()))
+			require.NoError(t, openAt(t, path).Intend(t.Context(), record("a")), "what was left behind can be used")
+		})
+	}
+}
+
+func TestReadOnlyFileSystem(t *testing.T) {
+	dir := small(t, 4<<20)
+	path := filepath.Join(dir, "journal.db")
+	j, err := Open(t.Context(), path)
+	require.NoError(t, err)
+	require.NoError(t, j.Close())
+	require.NoError(t, unix.Mount("tmpfs", dir, "tmpfs", unix.MS_REMOUNT|unix.MS_RDONLY, ""))
+	refusal(t, path, ErrReadOnly)
+	refusal(t, filepath.Join(dir, "sub", "journal.db"), ErrReadOnly)
+}
+
+func TestReadOnlyForThisUser(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("needs root, to become another user")
+	}
+	dir, err := os.MkdirTemp("", "journal")
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
+	require.NoError(t, os.Chmod(dir, 0o755))
+	path := filepath.Join(dir, "journal.db")
+	require.NoError(t, openAt(t, path).Close())
+	done := make(chan error)
+	go func() {
+		// This thread becomes another user, alone, and ends with the goroutine, as it is never unlocked.
+		runtime.LockOSThread()
+		if _, _, e := unix.RawSyscall(unix.SYS_SETRESUID, 65534, 65534, 65534); e != 0 {
+			done <- e
+			return
+		}
+		_, err := Open(context.Background(), path)
+		_, inside := Open(context.Background(), filepath.Join(dir, "sub", "journal.db"))
+		done <- errors.Join(err, inside)
+	}()
+	both, ok := (<-done).(interface{ Unwrap() []error })
+	require.True(t, ok)
+	require.Len(t, both.Unwrap(), 2)
+	for _, err := range both.Unwrap() {
+		require.ErrorIs(t, err, ErrReadOnly)
+		require.ErrorContains(t, err, "permission denied")
+	}
+}
+
+func TestAnotherProgramInTheMiddleOfAWrite(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "journal.db")
+	j := openAt(t, path)
+	other, err := sql.Open("sqlite", "file:"+path+"?_txlock=immediate")
+	require.NoError(t, err)
+	defer other.Close()
+	tx, err := other.BeginTx(t.Context(), nil)
+	require.NoError(t, err)
+
+	// A caller that does not want to wait any longer leaves, and what it wanted is not written.
+	ctx, cancel := context.WithTimeoutCause(t.Context(), 50*time.Millisecond, errors.New("no more"))
+	defer cancel()
+	require.ErrorContains(t, j.Intend(ctx, record("impatient")), "no more")
+
+	// Reading goes on meanwhile.
+	_, err = j.Jobs(t.Context(), Filter{})
+	require.NoError(t, err)
+
+	// One that waits gets its turn.
+	done := make(chan error, 1)
+	go func() { done <- j.Intend(t.Context(), record("patient")) }()
+	select {
+	case err := <-done:
+		t.Fatalf("did not wait: %v", err)
+	case <-time.After(100 * time.Millisecond):
+	}
+	require.NoError(t, tx.Rollback())
+	require.NoError(t, <-done)
+	all, err := j.Jobs(t.Context(), Filter{})
+	require.NoError(t, err)
+	require.Equal(t, []string{"patient"}, ids(all))
+}
+
+func TestCloseDoesNotWaitForAnotherProgram(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "journal.db")
+	j := openAt(t, path)
+	other, err := sql.Open("sqlite", "file:"+path+"?_txlock=immediate")
+	require.NoError(t, err)
+	defer other.Close()
+	tx, err := other.BeginTx(t.Context(), nil)
+	require.NoError(t, err)
+	defer func() { _ = tx.Rollback() }()
+	done := make(chan error, 1)
+	go func() { done <- j.Intend(t.Context(), record("a")) }()
+	require.NoError(t, j.Close())
+	require.ErrorIs(t, <-done, ErrClosed)
+}
+
+func TestOneBadWriteDoesNotSpoilItsBatch(t *testing.T) {
+	j := open(t)
+	bad := errors.New("of no known kind")
+	item := func(apply func(*session) error) *write {
+		return &write{apply: apply, done: make(chan error, 1)}
+	}
+	insert := func(id string) func(*session) error {
+		return func(s *session) error {
+			_, err := s.exec("INSERT INTO run_files VALUES (?, '', '')", id)
+			return err
+		}
+	}
+	batch := []*write{item(insert("a")), item(func(s *session) error {
+		if err := insert("half")(s); err != nil {
+			return err
+		}
+		return bad
+	}), item(func(s *session) error { return job.ErrNoRecord }), item(insert("b"))}
+	j.writer.commit(batch) // the loop is idle
+	require.NoError(t, <-batch[0].done)
+	require.ErrorIs(t, <-batch[1].done, bad)
+	require.ErrorIs(t, <-batch[2].done, job.ErrNoRecord)
+	require.NoError(t, <-batch[3].done)
+	var written string
+	require.NoError(t, j.db.QueryRowContext(t.Context(), "SELECT group_concat(run) FROM run_files").Scan(&written))
+	require.Equal(t, "a,b", written)
+}
