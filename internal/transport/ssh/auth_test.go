@@ -400,10 +400,10 @@ func TestPassword(t *testing.T) {
 	t.Run("a person may think for longer than ConnectTimeout", func(t *testing.T) {
 		o := options()
 		o.Prompt = func(context.Context, string, bool) (string, error) {
-			time.Sleep(1300 * time.Millisecond) // the only way to be late
+			time.Sleep(2200 * time.Millisecond) // the only way to be late
 			return "secret", nil
 		}
-		require.NoError(t, run(t, to(t, passwordTarget(t, addr, key, "ConnectTimeout 1"), o)))
+		require.NoError(t, run(t, to(t, passwordTarget(t, addr, key, "ConnectTimeout 2"), o)))
 	})
 	t.Run("ctx ends while a person thinks", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(context.Background())
