@@ -216,7 +216,7 @@ _sl_start() {
 		_sl_drain $((_slcl + _slel + _slil))
 		exit 0
 	fi
-	if ! _sle=$(mkdir -p "$_slid/a.$_slat" 2>&1) || ! cd "$_slid"; then
+	if ! _sle=$(mkdir -p "$_slid/a.$_slat" 2>&1) || ! cd "./$_slid"; then
 		_sl_emit R failed "$(_slput "$_sle" | tr '\n' ' ')"
 		_sl_drain $((_slcl + _slel + _slil))
 		exit 0
@@ -566,8 +566,8 @@ _sl_clean() {
 				if _sl_alive "$5" "$6"; then _slp=running; fi
 				if [ "$6" = - ] && kill -0 "$5" 2>/dev/null && [ -z "$_slfo" ]; then _slp="perhaps running"; fi
 				_sla=
-				{ read -r _sla _slb _slq _slqs _slc <"$_slid/run"; } 2>/dev/null
-				if [ -z "$_slp" ] && [ -z "$_slfo" ] && [ "$_sla" = run ] && _sl_alive "$_slq" "$_slqs"; then _slp=orphaned; fi
+				{ read -r _sla _slb _slm _slg _slc <"$_slid/run"; } 2>/dev/null
+				if [ -z "$_slp" ] && [ -z "$_slfo" ] && [ "$_sla" = run ] && _sl_alive "$_slm" "$_slg"; then _slp=orphaned; fi
 				if [ -n "$_slp" ] && ! _sl_over "$_slid"; then
 					_sl_emit C "$_slid" "it is $_slp"
 					continue
