@@ -1,0 +1,32 @@
+# make test installs what the tests need and runs them; make check is all that must hold before a change lands.
+
+GO ?= go
+PACKAGES = ./...
+
+.PHONY: build test check docs bench soak tools
+
+build:
+	$(GO) build -o starling ./cmd/starling
+
+# The tests talk to a real sshd and to real shells.
+tools:
+	.ci/tools
+
+test: tools
+	$(GO) test -race -timeout 25m $(PACKAGES)
+
+check:
+	$(GO) mod tidy -diff
+	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo "gofmt -w these files"; exit 1; }
+	$(GO) vet $(PACKAGES)
+	$(GO) tool staticcheck $(PACKAGES)
+	$(GO) run ./cmd/starling doc --markdown | diff docs/builtins.md - || { echo "make docs"; exit 1; }
+
+docs:
+	$(GO) run ./cmd/starling doc --markdown >docs/builtins.md.new && mv docs/builtins.md.new docs/builtins.md
+
+bench:
+	$(GO) test -run '^$$' -bench . -benchtime 3x $(PACKAGES)
+
+soak:
+	STARLING_SOAK=1 $(GO) test -race -timeout 60m -run Soak -v ./...
