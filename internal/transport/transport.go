@@ -24,10 +24,11 @@ type Command struct {
 	// Line is parsed by the login shell of the target's user.
 	Line string
 	// Stdin is the command's input; nil is an empty one. When it is an io.Closer, Exec closes it before it returns,
-	// which must unblock a Read under way.
+	// which must unblock a Read under way; one that is no io.Closer must not block.
 	Stdin io.Reader
 	// Stdout and Stderr take the output, as bytes, in the order it comes; nil discards. They are not written to
-	// after Exec has returned. One may block: the command is then held back, and no other command of the host is.
+	// after Exec has returned: a Write under way when ctx ends is waited for. One may block: the command is then held
+	// back, and no other command of the host is.
 	Stdout, Stderr io.Writer
 }
 
