@@ -147,7 +147,7 @@ func TestKilledWriters(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "journal.db")
 	var mu sync.Mutex
 	acknowledged := map[string]bool{}
-	for round := range 12 {
+	for round := range 8 {
 		var group errgroup.Group
 		for w := range 3 {
 			group.Go(func() error {
@@ -169,7 +169,7 @@ func TestKilledWriters(t *testing.T) {
 					acknowledged[lines.Text()] = true
 					mu.Unlock()
 				}
-				timer := time.AfterFunc(rand.N(150*time.Millisecond), func() { _ = cmd.Process.Kill() })
+				timer := time.AfterFunc(rand.N(100*time.Millisecond), func() { _ = cmd.Process.Kill() })
 				defer timer.Stop()
 				for lines.Scan() {
 					mu.Lock()
@@ -200,5 +200,5 @@ func TestKilledWriters(t *testing.T) {
 		}
 		require.NoError(t, j.Close())
 	}
-	require.Greater(t, len(acknowledged), 30)
+	require.GreaterOrEqual(t, len(acknowledged), 7*3)
 }

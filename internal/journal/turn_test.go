@@ -1,0 +1,73 @@
+//go:build unix
+
+package journal
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+// inTheWay holds the turnstile of the journal at path, as a program that is stopped would.
+func inTheWay(t *testing.T, path string) *os.File {
+	t.Helper()
+	f, err := os.OpenFile(path+"-turn", os.O_RDWR, 0)
+	require.NoError(t, err)
+	require.NoError(t, lock(f, unix.LOCK_EX))
+	t.Cleanup(func() { _ = f.Close() })
+	return f
+}
+
+func TestATurnNobodyWaitsForIsGivenBack(t *testing.T) {
+	j := open(t)
+	f := inTheWay(t, j.Path())
+	require.ErrorIs(t, j.writer.turn.take(nil, time.Millisecond), ErrBusy) // the loop is idle
+	require.NoError(t, lock(f, unix.LOCK_UN))
+	require.Eventually(t, func() bool {
+		return lock(f, unix.LOCK_EX|unix.LOCK_NB) == nil
+	}, 5*time.Second, time.Millisecond)
+	require.NoError(t, lock(f, unix.LOCK_UN))
+	require.NoError(t, j.Intend(t.Context(), record("a")))
+}
+
+func TestWritesThatWaitForTheTurnGoTogether(t *testing.T) {
+	j := open(t)
+	f := inTheWay(t, j.Path())
+	ctx, leave := context.WithCancel(t.Context())
+	left := make(chan error, 1)
+	go func() { left <- j.Intend(ctx, record("left")) }()
+	done := make(chan error, 20)
+	for i := range cap(done) {
+		go func() { done <- j.Intend(t.Context(), record(string(rune('a'+i)))) }()
+	}
+	leave()
+	require.ErrorIs(t, <-left, context.Canceled)
+	require.NoError(t, lock(f, unix.LOCK_UN))
+	for range cap(done) {
+		require.NoError(t, <-done)
+	}
+	all, err := j.Jobs(t.Context(), Filter{})
+	require.NoError(t, err)
+	require.Equal(t, cap(done), len(all))
+	require.NotContains(t, ids(all), "left")
+}
+
+func TestCloseDoesNotWaitForAStoppedProgram(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "journal.db")
+	j, err := Open(t.Context(), path)
+	require.NoError(t, err)
+	f := inTheWay(t, path)
+	done := make(chan error, 1)
+	go func() { done <- j.Intend(t.Context(), record("a")) }()
+	require.NoError(t, j.Close())
+	require.ErrorIs(t, <-done, ErrClosed)
+	// The wait that was left behind ends with the program in the way, and does not keep the turn: goleak sees the
+	// one, this the other.
+	require.NoError(t, f.Close())
+	require.NoError(t, openAt(t, path).Intend(t.Context(), record("b")))
+}
