@@ -181,7 +181,7 @@ func TestCommandOutlivesItsConnection(t *testing.T) {
 	require.NoError(t, err)
 	out, err := session.StdoutPipe()
 	require.NoError(t, err)
-	require.NoError(t, session.Start("trap '' PIPE; echo up; read x; echo gone 2>/dev/null || echo broken >result; sleep 1000"))
+	require.NoError(t, session.Start("trap '' PIPE; echo up; read x; while echo gone 2>/dev/null; do sleep 0.02; done; echo broken >result; sleep 1000"))
 	_, err = io.ReadFull(out, make([]byte, 3))
 	require.NoError(t, err)
 	require.NoError(t, client.Close())

@@ -12,20 +12,31 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// program runs a sandbox of two hosts in a process of its own, which is killed when the test ends if it was not
+// before, and returns the path of the ssh_config.
+func program(t *testing.T, dir string) (*os.Process, string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), os.Args[0])
+	cmd.Env = append(os.Environ(), helperVariable+"="+dir)
+	_, err := cmd.StdinPipe() // it runs until it is killed or this ends
+	require.NoError(t, err)
+	stdout, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() {
+		cmd.Process.Kill()
+		cmd.Wait()
+		eventually(t, func() bool { return !watchdogRuns(t, dir) })
+	})
+	config, err := bufio.NewReader(stdout).ReadString('\n')
+	require.NoError(t, err)
+	return cmd.Process, strings.TrimSpace(config)
+}
+
 // A program that is killed has no say any more: the watchdog must do it all.
 func TestKilledProgramLeavesNothing(t *testing.T) {
 	dir := t.TempDir()
-	program := exec.CommandContext(t.Context(), os.Args[0])
-	program.Env = append(os.Environ(), helperVariable+"="+dir)
-	_, err := program.StdinPipe()
-	require.NoError(t, err)
-	stdout, err := program.StdoutPipe()
-	require.NoError(t, err)
-	require.NoError(t, program.Start())
-	defer func() { program.Process.Kill(); program.Wait() }()
-	config, err := bufio.NewReader(stdout).ReadString('\n')
-	require.NoError(t, err)
-	config = strings.TrimSpace(config)
+	program, config := program(t, dir)
 
 	var pids []int
 	for _, host := range []string{"sandbox1", "sandbox2"} {
@@ -42,7 +53,7 @@ func TestKilledProgramLeavesNothing(t *testing.T) {
 	}
 	require.Len(t, pids, 4)
 
-	require.NoError(t, program.Process.Kill())
+	require.NoError(t, program.Kill())
 	for _, pid := range pids {
 		eventually(t, func() bool { return !alive(pid) })
 	}
