@@ -228,7 +228,12 @@ func TestAgent(t *testing.T) {
 		authorize(t, s, signer.PublicKey())
 		with := options()
 		with.AgentSocket = startAgent(t, agent.AddedKey{PrivateKey: private})
-		require.NoError(t, run(t, to(t, via(s, "IdentityAgent SSH_AUTH_SOCK", "IdentityFile "+path), with)))
+		at := via(s, "IdentityAgent SSH_AUTH_SOCK", "IdentityFile "+path)
+		require.NoError(t, run(t, to(t, at, with)))
+		authorize(t, s)
+		e := authError(t, run(t, to(t, at, with)))
+		require.Equal(t, []string{"agent key " + xssh.FingerprintSHA256(signer.PublicKey()), "key " + s.IdentityFile}, e.Tried)
+		require.NotContains(t, e.Hint, "ssh-add")
 	})
 }
 

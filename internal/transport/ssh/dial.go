@@ -216,7 +216,7 @@ func newClock(d time.Duration, end func()) *clock {
 	c.timer = time.AfterFunc(d, func() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		if c.waiting == 0 {
+		if c.waiting == 0 { // else pause sets it again
 			c.over = true
 			end()
 		}
@@ -227,7 +227,6 @@ func newClock(d time.Duration, end func()) *clock {
 func (c *clock) pause(wait func()) {
 	c.mu.Lock()
 	if c.waiting++; c.waiting == 1 {
-		c.timer.Stop()
 		c.left -= time.Since(c.since)
 	}
 	c.mu.Unlock()

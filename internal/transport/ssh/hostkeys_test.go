@@ -2,7 +2,10 @@ package ssh
 
 import (
 	"context"
+	"crypto"
+	"crypto/ecdsa"
 	"crypto/ed25519"
+	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
 	"encoding/pem"
@@ -130,17 +133,32 @@ func TestRevokedHostKey(t *testing.T) {
 	require.Contains(t, e.Known[0], s.KnownHosts+":2 ")
 }
 
-// TestKnownKeyTypeIsAskedFor has a host with two keys of which only the less usual one is known.
-func TestKnownKeyTypeIsAskedFor(t *testing.T) {
-	private, err := rsa.GenerateKey(rand.Reader, 2048)
-	require.NoError(t, err)
+// writeHostKey writes a private key for sshd's HostKey, and returns its path and public half.
+func writeHostKey(t *testing.T, private crypto.Signer) (string, xssh.PublicKey) {
 	block, err := xssh.MarshalPrivateKey(private, "")
 	require.NoError(t, err)
-	file := filepath.Join(t.TempDir(), "rsa")
+	file := filepath.Join(t.TempDir(), "key")
 	write(t, file, string(pem.EncodeToMemory(block)))
-	public, err := xssh.NewPublicKey(&private.PublicKey)
+	public, err := xssh.NewPublicKey(private.Public())
 	require.NoError(t, err)
-	s := sshdtest.Start(t, sshdtest.Options{ExtraConfig: []string{"HostKey " + file}})
+	return file, public
+}
+
+// TestKnownKeyTypeIsAskedFor has a host with three keys of which one is known.
+func TestKnownKeyTypeIsAskedFor(t *testing.T) {
+	rsaKey, err := rsa.GenerateKey(rand.Reader, 2048)
+	require.NoError(t, err)
+	ecKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	file, public := writeHostKey(t, rsaKey)
+	ecFile, ecPublic := writeHostKey(t, ecKey)
+	s := sshdtest.Start(t, sshdtest.Options{ExtraConfig: []string{"HostKey " + file, "HostKey " + ecFile}})
+	for _, known := range []xssh.PublicKey{public, ecPublic, s.HostKey} {
+		t.Run(known.Type(), func(t *testing.T) {
+			write(t, s.KnownHosts, knownhosts.Line([]string{s.Addr()}, known)+"\n")
+			require.NoError(t, run(t, to(t, target(s), options())))
+		})
+	}
 
 	tests := []struct{ name, line string }{
 		{"plain", knownhosts.Line([]string{s.Addr()}, public)},

@@ -54,6 +54,9 @@ func (a *login) identities(ctx context.Context) []identity {
 		if f.blob != "" && inAgent[f.blob] {
 			continue
 		}
+		if f.locked != "" {
+			a.locked = append(a.locked, f.locked)
+		}
 		result = append(result, f.identity)
 	}
 	return result
@@ -61,7 +64,8 @@ func (a *login) identities(ctx context.Context) []identity {
 
 type fileKey struct {
 	identity
-	blob string // the public key; "" when it could not be found out
+	blob   string // the public key; "" when it could not be found out
+	locked string // the path, when nobody could be asked for the passphrase
 }
 
 // keyFiles reads the IdentityFiles, and notes their public keys in publicOf. A default that is not there is passed
@@ -99,7 +103,7 @@ func (a *login) privateKey(ctx context.Context, path string, text []byte, public
 	var locked *xssh.PassphraseMissingError
 	switch {
 	case err == nil:
-		return fileKey{identity{"key " + path, signer}, string(signer.PublicKey().Marshal())}
+		return fileKey{identity: identity{"key " + path, signer}, blob: string(signer.PublicKey().Marshal())}
 	case !errors.As(err, &locked):
 		return fileKey{identity: identity{name: fmt.Sprintf("key %s (cannot be used: %v)", path, err)}}
 	}
@@ -112,8 +116,8 @@ func (a *login) privateKey(ctx context.Context, path string, text []byte, public
 		blob = string(public.Marshal())
 	}
 	if a.o.Prompt == nil {
-		a.locked = append(a.locked, path)
-		return fileKey{identity{name: "key " + path + " (encrypted, and nobody to ask for its passphrase)"}, blob}
+		name := "key " + path + " (encrypted, and nobody to ask for its passphrase)"
+		return fileKey{identity: identity{name: name}, blob: blob, locked: path}
 	}
 	unlock := func() (xssh.Signer, error) { return a.shared.unlock(ctx, path, text, a.ask) }
 	if public == nil { // an old format that shows nothing before it is unlocked
@@ -121,9 +125,9 @@ func (a *login) privateKey(ctx context.Context, path string, text []byte, public
 		if err != nil {
 			return fileKey{identity: identity{name: fmt.Sprintf("key %s (%v)", path, err)}}
 		}
-		return fileKey{identity{"key " + path, signer}, string(signer.PublicKey().Marshal())}
+		return fileKey{identity: identity{"key " + path, signer}, blob: string(signer.PublicKey().Marshal())}
 	}
-	return fileKey{identity{"key " + path, &lazySigner{public, unlock}}, blob}
+	return fileKey{identity: identity{"key " + path, &lazySigner{public, unlock}}, blob: blob}
 }
 
 // certificates pairs the CertificateFiles, and the certificate beside each key file, with their private keys.

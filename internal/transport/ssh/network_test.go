@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"net"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -170,6 +171,30 @@ func TestCutAnywhere(t *testing.T) {
 			require.Positive(t, seen["lost"], "%v", seen)
 		})
 	}
+}
+
+// TestStatusWithoutTheOutput has a command whose exit status comes while a child of its still holds the output open,
+// and then the connection goes: the rest of the output may be missing, so a status of zero would be a lie.
+func TestStatusWithoutTheOutput(t *testing.T) {
+	s := sshdtest.Start(t, sshdtest.Options{LoginShell: "/bin/sh"})
+	p := sshdtest.NewProxy(t, s.Addr())
+	tr := to(t, transport.Target{Name: s.Name, ConfigFile: s.ConfigVia(p.Addr())}, options())
+	shell := make(chan string, 1)
+	w := writer(func(b []byte) (int, error) { shell <- strings.TrimSpace(string(b)); return len(b), nil })
+	result := make(chan error, 1)
+	go func() {
+		result <- tr.Exec(context.Background(), transport.Command{Line: "sleep 60 & echo $$", Stdout: w})
+	}()
+	pid := <-shell
+	require.Eventually(t, func() bool { // sshd has waited for the shell, and so sends its status
+		_, err := os.Stat("/proc/" + pid)
+		return os.IsNotExist(err)
+	}, 20*time.Second, time.Millisecond)
+	// A further command on the connection comes back behind the status.
+	require.NoError(t, run(t, tr))
+	p.Cut()
+	var lost *transport.DisconnectedError
+	require.ErrorAs(t, <-result, &lost)
 }
 
 func TestSilentHostIsNoticed(t *testing.T) {
