@@ -242,20 +242,31 @@ func TestLoadCalledOff(t *testing.T) {
 	loader, callOff := context.WithCancel(t.Context())
 	defer callOff()
 	impatient, giveUp := context.WithCancel(t.Context())
-	errs := make([]error, 3)
+	errs := make([]error, 2)
 	var wg sync.WaitGroup
 	wg.Go(func() { _, errs[0] = runScript(loader, l, "main.star") })
 	<-held
 	// One that waits for the load gives up, and is not held by it.
+	waiting := new(starlark.Thread)
+	WithContext(waiting, impatient)
 	giveUp()
-	_, errs[1] = runScript(impatient, l, "main.star")
-	require.ErrorIs(t, errs[1], context.Canceled)
+	_, err := l.Load(waiting, "lib.star")
+	require.EqualError(t, err, "load of lib.star called off: context canceled")
 	// Another one waits on; when the load is called off, it loads the module itself.
-	wg.Go(func() { _, errs[2] = runScript(t.Context(), l, "main.star") })
+	wg.Go(func() { _, errs[1] = runScript(t.Context(), l, "main.star") })
 	callOff()
 	wg.Wait()
-	require.ErrorIs(t, errs[0], context.Canceled)
-	require.NoError(t, errs[2])
+	require.ErrorContains(t, errs[0], "context canceled")
+	require.NoError(t, errs[1])
+}
+
+func TestLoadEndsWithItsContext(t *testing.T) {
+	defer goleak.VerifyNone(t)
+	project(t, map[string]string{"main.star": `load("lib.star", "x")`, "lib.star": "begin()\nwhile True: pass\n"})
+	ctx, cancel := context.WithCancel(t.Context())
+	l := newLoader(t, LoaderConfig{Script: "main.star", Predeclared: builtin("begin", func(*starlark.Thread) error { cancel(); return nil })})
+	_, err := runScript(ctx, l, "main.star")
+	require.ErrorContains(t, err, "computation cancelled: context canceled")
 }
 
 func TestLoadFailureIsKept(t *testing.T) {

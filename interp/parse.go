@@ -143,8 +143,8 @@ func standIn(src []byte) string {
 type lineCol struct{ line, col int32 }
 
 // lexer finds async in a source that comes in one piece or line by line. It divides the text into names, strings,
-// numbers and the rest as the scanner of package syntax does; where that one would stop with an error, it does not
-// matter what this one does.
+// comments and the rest as the scanner of package syntax does. Where that one would stop with an error, it does not
+// matter what this one does; so it needs no numbers, since none can stand before a name with nothing between.
 type lexer struct {
 	name string // what stands in for async
 	put  map[lineCol]bool
@@ -222,8 +222,6 @@ func (l *lexer) token(text []byte) int {
 			return 3
 		}
 		return 1
-	case '0' <= c && c <= '9', c == '.':
-		return number(text)
 	}
 	return max(identifier(text), 1)
 }
@@ -263,44 +261,6 @@ func identifier(text []byte) int {
 			break
 		}
 		n += size
-	}
-	return n
-}
-
-// number returns the length of the number or the dot that text begins with. A name may follow without a space: 1async
-// is two tokens, and so is 0xaasync.
-func number(text []byte) int {
-	digits := func(from int, set string) int {
-		for from < len(text) && strings.IndexByte(set, text[from]) >= 0 {
-			from++
-		}
-		return from
-	}
-	at := func(i int, set string) bool { return i < len(text) && strings.IndexByte(set, text[i]) >= 0 }
-	const decimal = "0123456789"
-	if text[0] == '.' && !at(1, decimal) {
-		return 1
-	}
-	if text[0] == '0' {
-		switch {
-		case at(1, "xX"):
-			return digits(2, decimal+"abcdefABCDEF")
-		case at(1, "oO"):
-			return digits(2, "01234567")
-		case at(1, "bB"):
-			return digits(2, "01")
-		}
-	}
-	n := digits(0, decimal)
-	if at(n, ".") {
-		n = digits(n+1, decimal)
-	}
-	if at(n, "eE") {
-		n++
-		if at(n, "+-") {
-			n++
-		}
-		n = digits(n, decimal)
 	}
 	return n
 }
