@@ -546,7 +546,7 @@ _sl_killtree() {
 # _sl_clean BASE FORCE ID ...: all but go, gone and the name of the result.
 _sl_clean() {
 	_sl_boot
-	_sl_emit R done
+	_sl_emit R cleaned
 	cd "$1/v1" 2>/dev/null || return
 	_slfo=$2
 	shift 2
@@ -618,6 +618,11 @@ _sl_sweep() {
 # _sl_reboot BASE NONCE DELAY: _slcmd is the command.
 _sl_reboot() {
 	umask 077
+	if cd "$1" 2>/dev/null && [ -O . ]; then
+		set +f
+		rm -rf reboot.*
+		set -f
+	fi
 	if ! cd "$1" 2>/dev/null || [ ! -O . ] || ! mkdir "reboot.$2" 2>/dev/null; then
 		_sl_emit R refused "the base directory can't be written"
 		return

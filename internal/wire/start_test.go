@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -142,21 +143,10 @@ func TestJobs(t *testing.T) {
 // waitGone kills what the jobs left, and waits for their supervisors to finish.
 func waitGone(t testing.TB, ids ...string) {
 	t.Helper()
-	for _, id := range ids {
-		for _, pid := range tree(id) {
-			if p, err := os.FindProcess(pid); err == nil {
-				_ = p.Kill()
-			}
-		}
+	for _, pid := range withEnviron("STARLING_JOB=", ids) {
+		_ = syscall.Kill(pid, syscall.SIGKILL)
 	}
-	require.Eventually(t, func() bool {
-		for _, id := range ids {
-			if len(supervisors(id)) > 0 {
-				return false
-			}
-		}
-		return true
-	}, 20*time.Second, 20*time.Millisecond)
+	require.Eventually(t, func() bool { return len(supervisors(ids...)) == 0 }, 20*time.Second, 20*time.Millisecond)
 }
 
 // living calls f for every process that is no zombie.
@@ -179,22 +169,33 @@ func living(f func(pid int)) {
 }
 
 // tree is the living processes with the job's cookie.
-func tree(id string) (pids []int) {
+func tree(id string) []int { return withEnviron("STARLING_JOB=", []string{id}) }
+
+func withEnviron(prefix string, ids []string) (pids []int) {
 	living(func(pid int) {
 		env, _ := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
-		if bytes.Contains(env, []byte("STARLING_JOB="+id)) {
-			pids = append(pids, pid)
+		for _, id := range ids {
+			if bytes.Contains(env, []byte(prefix+id)) {
+				pids = append(pids, pid)
+				return
+			}
 		}
 	})
 	return pids
 }
 
-// supervisors is the living processes that run the job's supervisor text.
-func supervisors(id string) (pids []int) {
+// supervisors is the living processes that run the jobs' supervisor text.
+func supervisors(ids ...string) (pids []int) {
 	living(func(pid int) {
 		line, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
-		if bytes.Contains(line, []byte(id)) && bytes.Contains(line, []byte("/sup\x00")) {
-			pids = append(pids, pid)
+		if !bytes.Contains(line, []byte("/sup\x00")) {
+			return
+		}
+		for _, id := range ids {
+			if bytes.Contains(line, []byte(id)) {
+				pids = append(pids, pid)
+				return
+			}
 		}
 	})
 	return pids
