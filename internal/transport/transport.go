@@ -17,6 +17,11 @@ type Target struct {
 	User string `json:"user,omitempty"` // "" is ssh_config's, else the local user
 	// ConfigFile is the ssh_config to read in place of the user's and the system's, as ssh -F; "" reads those two.
 	ConfigFile string `json:"config_file,omitempty"`
+	// IdentityFile is the private key to offer before any other, as ssh -i; a leading ~/ is the local user's home.
+	IdentityFile string `json:"identity_file,omitempty"`
+	// Jump is the way there, as ssh -J: [user@]host[:port], several separated by commas, and "none" for a direct
+	// one whatever ssh_config says.
+	Jump string `json:"jump,omitempty"`
 }
 
 // Command is one command line and its three streams.
