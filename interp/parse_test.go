@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -292,6 +293,22 @@ func TestSyntaxErrorNeverShowsTheStandIn(t *testing.T) {
 		require.Error(t, err, src)
 		require.Contains(t, err.Error()+" async", "async")
 		require.NotRegexp(t, "a000[1-9]|load operand must be \"a0000", err.Error())
+	}
+}
+
+// Every piece of script in the page about the language must be one.
+func TestLanguagePage(t *testing.T) {
+	page, err := os.ReadFile("../docs/language.md")
+	require.NoError(t, err)
+	blocks := regexp.MustCompile("(?s)```python\n(.*?)```").FindAllSubmatch(page, -1)
+	require.NotEmpty(t, blocks)
+	for _, block := range blocks {
+		f, err := Parse("language.md", block[1], Script)
+		require.NoError(t, err, string(block[1]))
+		_, err = Compile(f, func(name string) bool {
+			return slices.Contains([]string{"run", "wait", "attempt", "restart"}, name)
+		})
+		require.NoError(t, err, string(block[1]))
 	}
 }
 

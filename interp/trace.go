@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 
@@ -63,9 +64,10 @@ func CancelWith(ctx context.Context, thread *starlark.Thread) (release func()) {
 	}
 }
 
-// Render returns what a person reads of a script's error, ending with a newline: where and what in the first line, the
-// line of the source, the calls that led there with the innermost last, across load and host threads, and the hint of
-// the innermost error that has one. An error without a position is its message and its hint.
+// Render returns what a person reads of a script's error, ending with a newline and safe for a terminal: where and what
+// in the first line, the line of the source, the other lines of the message, the calls that led there with the innermost
+// last, across load and host threads, and the hint of the innermost error that has one. An error that consists of
+// several, as that of each(), is followed by these. An error without a position is its message and its hint.
 func Render(err error, o TraceOptions) string {
 	if o.ReadFile == nil {
 		o.ReadFile = os.ReadFile
@@ -212,18 +214,26 @@ func hint(b *strings.Builder, err error) {
 		}
 	}
 	if text != "" {
-		fmt.Fprintf(b, "hint: %s\n", text)
+		fmt.Fprintf(b, "hint: %s\n", printable(text))
 	}
 }
 
-// head writes the first line and the line of the source below it.
+// head writes the first line of a message behind its place, the line of the source, and the message's other lines.
 func (o TraceOptions) head(b *strings.Builder, pos syntax.Position, msg string) {
-	if !pos.IsValid() {
-		b.WriteString(msg + "\n")
-		return
+	first, others, more := strings.Cut(printable(msg), "\n")
+	if pos.IsValid() {
+		first = pos.String() + ": " + first
 	}
-	fmt.Fprintf(b, "%s: %s\n", pos, msg)
-	if o.NoSource || isPseudo(pos.Filename()) {
+	b.WriteString(first + "\n")
+	o.source(b, pos)
+	if more {
+		b.WriteString(strings.TrimSuffix(others, "\n") + "\n")
+	}
+}
+
+// source writes the line at pos and a mark below it, if there is such a line to be had.
+func (o TraceOptions) source(b *strings.Builder, pos syntax.Position) {
+	if o.NoSource || !pos.IsValid() || isPseudo(pos.Filename()) {
 		return
 	}
 	src, err := o.ReadFile(pos.Filename())
@@ -238,6 +248,21 @@ func (o TraceOptions) head(b *strings.Builder, pos syntax.Position, msg string) 
 	if col > 0 {
 		fmt.Fprintf(b, "    %s^\n", strings.Repeat(" ", col-1))
 	}
+}
+
+// printable writes out the control characters of text: a message may quote what a host wrote, and that is not for a
+// terminal to obey. Newlines and tabs stay.
+func printable(text string) string {
+	var b strings.Builder
+	for _, r := range text {
+		if unicode.IsControl(r) && r != '\n' && r != '\t' {
+			quoted := strconv.QuoteRune(r)
+			b.WriteString(quoted[1 : len(quoted)-1])
+			continue
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
 }
 
 // excerpt returns what a terminal can show of a line, and the column in that; 0 if col is not in the line. Indentation

@@ -192,6 +192,15 @@ main.star:2:1: undefined: foo
 	}
 }
 
+func TestRenderOfWhatAHostWrote(t *testing.T) {
+	fn := starlark.NewBuiltin("run", func(*starlark.Thread, *starlark.Builtin, starlark.Tuple, []starlark.Tuple) (starlark.Value, error) {
+		return nil, &hinted{"run: failed\n  stderr: a\tb\x1b[2J\r\n", "see\x07"}
+	})
+	_, err := starlark.EvalOptions(new(syntax.FileOptions), new(starlark.Thread), "x.star", "run()", starlark.StringDict{"run": fn})
+	got := Render(err, TraceOptions{Brief: true, ReadFile: func(string) ([]byte, error) { return []byte("run()\n"), nil }})
+	require.Equal(t, "x.star:1:4: run: failed\n    run()\n       ^\n  stderr: a\tb\\x1b[2J\\r\nhint: see\\a\n", got)
+}
+
 func TestRenderWithoutPosition(t *testing.T) {
 	require.Equal(t, "no\nhint: yes\n", Render(fmt.Errorf("%w", &hinted{"no", "yes"}), TraceOptions{}))
 	require.Equal(t, "no\n", Render(errors.New("no"), TraceOptions{}))
