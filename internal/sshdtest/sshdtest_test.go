@@ -170,13 +170,11 @@ func echo(t *testing.T) string {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		var conns []net.Conn
 		for {
 			conn, err := listener.Accept()
 			if err != nil {
 				break
 			}
-			conns = append(conns, conn)
 			_, _ = io.Copy(conn, conn)
 			conn.Close()
 		}

@@ -120,7 +120,7 @@ func (l *lookup) set(keyword string, v value) {
 
 func (l *lookup) include(from string, patterns []string, active bool, depth int) error {
 	if depth == maxIncludeDepth {
-		return errors.New("Include nests too deep")
+		return errors.New("files include one another too deep")
 	}
 	for _, pattern := range patterns {
 		switch {
@@ -134,7 +134,7 @@ func (l *lookup) include(from string, patterns []string, active bool, depth int)
 		}
 		files, err := filepath.Glob(pattern)
 		if err != nil {
-			return fmt.Errorf("Include %s: %w", pattern, err)
+			return fmt.Errorf("including %s: %w", pattern, err)
 		}
 		for _, file := range files {
 			if err := l.readFile(file, active, depth+1); err != nil {
@@ -171,7 +171,7 @@ func (l *lookup) match(criteria []string) (bool, error) {
 		takes := criterion != "all" && criterion != "final" && criterion != "canonical"
 		if takes && !hasArgument {
 			if i++; i == len(criteria) {
-				return false, fmt.Errorf("Match %s has no argument", criterion)
+				return false, fmt.Errorf("criterion %s of Match has no argument", criterion)
 			}
 			argument = criteria[i]
 		}
@@ -212,7 +212,7 @@ func (l *lookup) match(criteria []string) (bool, error) {
 		result = result && holds != negated
 	}
 	if result && unknown != "" {
-		return false, fmt.Errorf("Match %s is not supported", unknown)
+		return false, fmt.Errorf("criterion %s of Match is not supported", unknown)
 	}
 	return result, nil
 }

@@ -106,7 +106,7 @@ func TestConfigErrors(t *testing.T) {
 	tests := []struct{ name, config, want string }{
 		{"proxy command", "Host web1\n ProxyCommand nc %h %p\n", "config:2: ProxyCommand is not supported: use ProxyJump instead"},
 		{"revoked keys", "RevokedHostKeys /x\n", "config:1: RevokedHostKeys is not supported"},
-		{"match exec", "Match host web* exec true\n", "config:1: Match exec is not supported"},
+		{"match exec", "Match host web* exec true\n", "config:1: criterion exec of Match is not supported"},
 		{"match exec for others", "Match host db* exec true\n Port 0\n", ""},
 		{"proxy command for others", "Host db\n ProxyCommand nc\nHost web1\n ProxyCommand none\n", ""},
 		{"port", "Port 70000\n", "config:1: 70000 is no number"},

@@ -153,8 +153,8 @@ func (d *dialer) handshake(ctx context.Context, s *settings, raw *wire) (xssh.Co
 			Host: t.target.Name, Addr: s.hostPort(), User: s.user, Tried: a.tried, Err: bare(err), Hint: a.hintFor(t.target.Name),
 		}
 	}
-	text, hint := explain(raw, a.begun, err)
-	return nil, nil, nil, fail("handshake", text, hint)
+	hint, err := explain(raw, a.begun, err)
+	return nil, nil, nil, fail("handshake", err, hint)
 }
 
 // bare takes x/crypto's own prefixes off.
@@ -183,22 +183,22 @@ func silence(raw *wire, patience time.Duration) error {
 }
 
 // explain says what a handshake that broke off looks like from here.
-func explain(raw *wire, begun bool, err error) (text error, hint string) {
+func explain(raw *wire, begun bool, err error) (hint string, text error) {
 	line, isSSH := raw.greeting()
 	busy := "the host may be busy: see MaxStartups in its sshd_config, and try again"
 	switch {
 	case strings.HasPrefix(line, "Exceeded MaxStartups"), strings.HasPrefix(line, "Not allowed at this time"):
-		return fmt.Errorf("turned away: %s", line), busy
+		return busy, fmt.Errorf("turned away: %s", line)
 	case !isSSH && line != "":
-		return fmt.Errorf("answers, but with no SSH: got %q", line), "is this the right port?"
+		return "is this the right port?", fmt.Errorf("answers, but with no SSH: got %q", line)
 	case !isSSH && raw.broken.Load():
-		return fmt.Errorf("closed the connection before it said anything: %w", bare(err)), busy
+		return busy, fmt.Errorf("closed the connection before it said anything: %w", bare(err))
 	case begun && raw.broken.Load():
-		return fmt.Errorf("closed the connection during the login: %w", bare(err)), busy
+		return busy, fmt.Errorf("closed the connection during the login: %w", bare(err))
 	case raw.broken.Load():
-		return fmt.Errorf("closed the connection during the key exchange: %w", bare(err)), busy
+		return busy, fmt.Errorf("closed the connection during the key exchange: %w", bare(err))
 	}
-	return bare(err), ""
+	return "", bare(err)
 }
 
 // clock calls end once when the time is up, and stands still while a person is being asked.

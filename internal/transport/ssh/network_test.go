@@ -128,6 +128,17 @@ func TestDropBetweenCommands(t *testing.T) {
 	unreachable(t, run(t, tr), "dial")
 }
 
+// TestDeadConnectionIsReplaced has the pooled connection die at the first byte that the next command sends.
+func TestDeadConnectionIsReplaced(t *testing.T) {
+	s := sshdtest.Start(t, sshdtest.Options{})
+	p := sshdtest.NewProxy(t, s.Addr())
+	tr := to(t, transport.Target{Name: s.Name, ConfigFile: s.ConfigVia(p.Addr())}, options())
+	require.NoError(t, run(t, tr))
+	p.CutAfter(sshdtest.ToServer, 0)
+	require.NoError(t, run(t, tr))
+	require.Equal(t, 2, s.Accepted())
+}
+
 // TestCutAnywhere cuts the connection after every so many bytes, in each direction: either the command's whole output
 // came and its status with it, or the error says that it was lost or not sent.
 func TestCutAnywhere(t *testing.T) {
@@ -260,7 +271,14 @@ func TestCtxEndsEveryWait(t *testing.T) {
 					return len(b), nil
 				})
 			}
-			require.ErrorIs(t, tr.Exec(ctx, cmd), context.Canceled)
+			result := make(chan error, 1)
+			go func() { result <- tr.Exec(ctx, cmd) }()
+			select {
+			case err := <-result:
+				require.ErrorIs(t, err, context.Canceled)
+			case <-time.After(30 * time.Second): // half of what any other limit here is
+				t.Error("Exec does not return")
+			}
 			require.NoError(t, tr.Close())
 			p.Freeze(false)
 		})

@@ -98,6 +98,20 @@ func TestSessionsLeftBehind(t *testing.T) {
 	require.LessOrEqual(t, s.Accepted(), 3)
 }
 
+// TestLeavingClosesTheSession has a command that learns from its output that nobody listens any more.
+func TestLeavingClosesTheSession(t *testing.T) {
+	s := sshdtest.Start(t, sshdtest.Options{LoginShell: "/bin/sh"})
+	tr := to(t, target(s), options())
+	ctx, cancel := context.WithCancel(context.Background())
+	w := writer(func(b []byte) (int, error) { cancel(); return len(b), nil })
+	line := "trap '' PIPE; while echo up 2>/dev/null; do sleep 0.02; done; echo >gone"
+	require.ErrorIs(t, tr.Exec(ctx, transport.Command{Line: line, Stdout: w}), context.Canceled)
+	require.Eventually(t, func() bool {
+		_, err := os.Stat(s.Home + "/gone")
+		return err == nil
+	}, 20*time.Second, 5*time.Millisecond)
+}
+
 func TestWaitForASessionEndsWithCtx(t *testing.T) {
 	s := sshdtest.Start(t, sshdtest.Options{ExtraConfig: []string{"MaxSessions 1"}})
 	tr := to(t, target(s), options())
