@@ -99,6 +99,15 @@ func narrow(path string, info fs.FileInfo) error {
 	return nil
 }
 
+// changed tells when the journal at path was last written to; 0 when it has no write-ahead log at this moment.
+func changed(path string) int64 {
+	info, err := os.Stat(path + "-wal")
+	if err != nil {
+		return 0
+	}
+	return info.ModTime().UnixNano()
+}
+
 // address is path as SQLite takes it. busy_timeout is what a read waits inside SQLite; a write waits by itself. A
 // missing file is an error by then, and not made anew with other modes.
 func address(path string) string {

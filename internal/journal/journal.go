@@ -17,8 +17,8 @@ import (
 )
 
 const (
-	// patience is how long a write or a read waits for other programs before it fails with ErrBusy. Two hundred
-	// programs that write at once wait a few seconds; a minute means that one of them is stopped.
+	// patience is how long a write or a read waits for other programs, none of which gets anything done meanwhile,
+	// before it fails with ErrBusy: one of them must be stopped.
 	patience = time.Minute
 	// readers is how many reads of one program may run side by side.
 	readers = 4
@@ -79,7 +79,7 @@ func (j *Journal) begin(ctx context.Context) error {
 	if err != nil {
 		return errors.Join(err, s.close())
 	}
-	j.writer = newWriter(s, turn)
+	j.writer = newWriter(s, turn, func() int64 { return changed(j.path) })
 	return nil
 }
 

@@ -71,3 +71,48 @@ func TestCloseDoesNotWaitForAStoppedProgram(t *testing.T) {
 	require.NoError(t, f.Close())
 	require.NoError(t, openAt(t, path).Intend(t.Context(), record("b")))
 }
+
+func TestPatienceEndsWhenNothingMoves(t *testing.T) {
+	j := open(t)
+	require.NoError(t, j.Intend(t.Context(), record("a")))
+	j.writer.patience = 20 * time.Millisecond // the loop is idle
+	f := inTheWay(t, j.Path())
+	err := j.Intend(t.Context(), record("b"))
+	require.ErrorIs(t, err, ErrBusy)
+	var typed *Error
+	require.ErrorAs(t, err, &typed)
+	require.NotEmpty(t, typed.Hint)
+	require.NoError(t, lock(f, unix.LOCK_UN))
+	require.NoError(t, j.Intend(t.Context(), record("c")))
+}
+
+func TestPatienceLastsWhileOthersWrite(t *testing.T) {
+	j := open(t)
+	require.NoError(t, j.Intend(t.Context(), record("a")))
+	var looks int
+	j.writer.patience = time.Millisecond
+	enough := make(chan struct{})
+	j.writer.progress = func() int64 {
+		if looks++; looks == 20 {
+			close(enough)
+		}
+		return int64(looks)
+	}
+	f := inTheWay(t, j.Path())
+	done := make(chan error, 1)
+	go func() { done <- j.Intend(t.Context(), record("b")) }()
+	<-enough
+	require.NoError(t, lock(f, unix.LOCK_UN))
+	require.NoError(t, <-done)
+}
+
+func TestEveryWriteIsProgress(t *testing.T) {
+	j := open(t)
+	require.NoError(t, j.Intend(t.Context(), record("a")))
+	before := changed(j.Path())
+	require.NotZero(t, before)
+	require.Eventually(t, func() bool { // the clock of the file system is a coarse one
+		require.NoError(t, j.Update(t.Context(), "a", record("a").Seen))
+		return changed(j.Path()) != before
+	}, 5*time.Second, time.Millisecond)
+}

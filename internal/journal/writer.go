@@ -107,15 +107,18 @@ type write struct {
 // writer owns the session, in one goroutine, and commits together what is asked together: a commit that goes to the
 // disk costs the same for one intent as for fifty.
 type writer struct {
-	session *session
-	turn    *turnstile
-	queue   chan *write
-	stop    chan struct{} // closed by close
-	ended   chan error    // what closing the session said
+	session  *session
+	turn     *turnstile
+	progress func() int64 // another number after every write of any program
+	patience time.Duration
+	queue    chan *write
+	stop     chan struct{} // closed by close
+	ended    chan error    // what closing the session said
 }
 
-func newWriter(s *session, turn *turnstile) *writer {
-	w := &writer{session: s, turn: turn, queue: make(chan *write), stop: make(chan struct{}), ended: make(chan error, 1)}
+func newWriter(s *session, turn *turnstile, progress func() int64) *writer {
+	w := &writer{session: s, turn: turn, progress: progress, patience: patience,
+		queue: make(chan *write), stop: make(chan struct{}), ended: make(chan error, 1)}
 	go w.loop()
 	return w
 }
@@ -161,9 +164,19 @@ func (w *writer) loop() {
 	}
 }
 
-// serve waits until no other program writes, and then writes first and all that have come up behind it meanwhile.
+// serve waits until no other program writes, and then writes first and all that have come up behind it meanwhile. As
+// long as the file changes the queue moves, however slow the machine is: patience is for programs that are stopped.
 func (w *writer) serve(first *write) {
-	err := w.turn.take(w.stop, patience)
+	before := w.progress()
+	err := w.turn.take(w.stop, w.patience)
+	for errors.Is(err, ErrBusy) {
+		now := w.progress()
+		if now == before {
+			break
+		}
+		before = now
+		err = w.turn.take(w.stop, w.patience)
+	}
 	batch := w.collect(first)
 	if err != nil {
 		answer(batch, err)
@@ -216,7 +229,7 @@ func (w *writer) commit(batch []*write) {
 // enter begins the transaction and returns those of the batch that are still waited for. It waits as long as
 // somebody writes who did not come through the turnstile.
 func (w *writer) enter(batch []*write) ([]*write, error) {
-	deadline := time.Now().Add(patience)
+	deadline := time.Now().Add(w.patience)
 	for try := 0; ; try++ {
 		batch = present(batch)
 		if len(batch) == 0 {
@@ -249,7 +262,7 @@ func (w *writer) begin(batch []*write) error {
 // leave ends the transaction: it commits when err is nil and that succeeds, else takes everything back. Only a file
 // without a write-ahead log can be busy here, with readers.
 func (w *writer) leave(err error) error {
-	deadline := time.Now().Add(patience)
+	deadline := time.Now().Add(w.patience)
 	for try := 0; err == nil; try++ {
 		err = w.session.run("COMMIT")
 		if err == nil {
