@@ -3,12 +3,9 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"io"
 	"os"
-	"os/signal"
-	"syscall"
 )
 
 // errInterrupted is the cause of the context's end at Ctrl-C.
@@ -26,25 +23,9 @@ type streams struct {
 
 // starling carries out one command line and returns its exit code.
 func starling(args []string, io streams) int {
-	ctx, cancel := context.WithCancelCause(context.Background())
-	defer cancel(nil)
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	stopped := make(chan struct{})
-	go func() {
-		defer close(stopped)
-		select {
-		case <-signals:
-			// A second signal is not caught any more: it ends a program that hangs.
-			signal.Stop(signals)
-			cancel(errInterrupted)
-		case <-ctx.Done():
-			signal.Stop(signals)
-		}
-	}()
-	err := newRoot(io).run(ctx, args)
-	cancel(nil)
-	<-stopped
+	ctx, signals, stop := watchSignals()
+	defer stop()
+	err := newRoot(io, signals).run(ctx, args)
 	voice{io.err}.report(err)
 	return codeOf(err)
 }

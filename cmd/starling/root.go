@@ -14,6 +14,7 @@ type root struct {
 	cobra    *cobra.Command
 	flags    common
 	prompter prompter
+	signals  *signals
 }
 
 // common are the flags that every command that reaches hosts takes.
@@ -24,8 +25,8 @@ type common struct {
 	verbose   int
 }
 
-func newRoot(io streams) *root {
-	r := &root{io: io, prompter: prompter{io: io}}
+func newRoot(io streams, signals *signals) *root {
+	r := &root{io: io, signals: signals, prompter: prompter{io: io}}
 	r.cobra = &cobra.Command{
 		Use:   "starling",
 		Short: "Run Starlark scripts on machines over SSH; start work that outlives the connection, and come back for it",

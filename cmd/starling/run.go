@@ -105,12 +105,8 @@ func (r *root) runScript(ctx context.Context, script string, f runFlags) error {
 	if err != nil {
 		return usage(err)
 	}
-	names := make([]string, len(targets))
-	for i, t := range targets {
-		names[i] = t.Name
-	}
 	id := journal.NewRunID()
-	view := r.watch(f.json, names)
+	view := r.watch(f.json, names(targets))
 	defer view.Close()
 	r.prompter.pause = view.Pause
 	s.start(id, view.Sink(), f.forks)
@@ -125,7 +121,7 @@ func (r *root) runScript(ctx context.Context, script string, f runFlags) error {
 		r.voice().script("", err)
 		return &codeError{exitUsage, nil}
 	}
-	if err := s.journal.BeginRun(ctx, journal.Run{ID: id, Script: script, Args: os.Args, Targets: names, Vars: vars, PID: os.Getpid(),
+	if err := s.journal.BeginRun(ctx, journal.Run{ID: id, Script: script, Args: os.Args, Targets: names(targets), Vars: vars, PID: os.Getpid(),
 		Host: hostname(), Started: time.Now(), Files: files(in.Sources())}); err != nil {
 		return err
 	}
@@ -138,7 +134,7 @@ func (r *root) runScript(ctx context.Context, script string, f runFlags) error {
 		in.On(hosts)
 	}
 	began := time.Now()
-	view.Sink()(event.Event{Time: began, Kind: event.RunStart, Run: id, Msg: script, Hosts: names})
+	view.Sink()(event.Event{Time: began, Kind: event.RunStart, Run: id, Msg: script, Hosts: names(targets)})
 	outcomes, err := in.Execute(ctx)
 	if err != nil {
 		return err

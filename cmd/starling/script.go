@@ -48,3 +48,11 @@ func hostname() string {
 	}
 	return name
 }
+
+func names(targets []transport.Target) []string {
+	out := make([]string, len(targets))
+	for i, t := range targets {
+		out[i] = t.Name
+	}
+	return out
+}

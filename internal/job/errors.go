@@ -120,3 +120,9 @@ func (e *RebootError) Unwrap() error { return e.Err }
 
 // Hint returns what to look at.
 func (e *RebootError) Hint() string { return e.Help }
+
+// NeverStarted reports whether err, of Start, proves that the job did not run and will not.
+func NeverStarted(err error) bool {
+	var doubt *InDoubtError
+	return !errors.As(err, &doubt)
+}

@@ -37,12 +37,12 @@ type Result struct {
 
 // Ended reports whether r tells the end of the job: a running job has none yet, and one that cannot be asked about
 // may have or not.
-func (r *Result) Ended() bool {
+func (r Result) Ended() bool {
 	return r.State.Final() || r.State == wire.Skipped
 }
 
 // Failed reports whether r is anything but a success, a job still running, or a skipped command.
-func (r *Result) Failed() bool {
+func (r Result) Failed() bool {
 	return r.State != wire.Succeeded && r.State != wire.Running && r.State != wire.Skipped
 }
 

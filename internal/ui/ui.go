@@ -133,6 +133,9 @@ func (u *UI) Pause() (goOn func()) {
 	}
 }
 
+// Flush shows what is still waiting to be shown.
+func (u *UI) Flush() { u.flush(false) }
+
 // Close shows what is still waiting to be shown, takes the live area away and returns the first error that writing
 // met, if any. It must not be called between Pause and its end.
 func (u *UI) Close() error {

@@ -1,0 +1,220 @@
+package interp
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sort"
+	"strings"
+	"sync"
+
+	"go.starlark.net/starlark"
+	"go.starlark.net/syntax"
+
+	"starling/builtins"
+	"starling/builtins/spec"
+	"starling/internal/job"
+)
+
+// Session is a script that is typed line by line. With several hosts, every statement is carried out on each of them,
+// in a module instance of its own. A Session is used by one goroutine.
+type Session struct {
+	in        *Interp
+	instances []instance
+}
+
+type instance struct {
+	host    *job.Host // nil: no current host
+	globals starlark.StringDict
+}
+
+// Answer is what a statement came to on one host.
+type Answer struct {
+	Host  string         // "" when there is no current host
+	Value starlark.Value // nil for a statement, and for an expression that is None
+	Err   error
+}
+
+// Session begins a session on the hosts of the Options.
+func (in *Interp) Session() *Session {
+	s := &Session{in: in}
+	hosts := in.options.Hosts
+	if hosts == nil {
+		hosts = []*job.Host{nil}
+	}
+	for _, h := range hosts {
+		globals := starlark.StringDict{}
+		for name, value := range in.predeclared {
+			globals[name] = value
+		}
+		help := helpBuiltin()
+		globals["help"] = in.gate.bind(&help)
+		s.instances = append(s.instances, instance{h, globals})
+	}
+	return s
+}
+
+// Read reads one statement, with as many calls of readline as it takes.
+func (s *Session) Read(readline func() ([]byte, error)) (*syntax.File, error) {
+	return ParseCompound("<repl>", readline)
+}
+
+// Eval carries a statement out, on all hosts side by side, and remembers the value of an expression as _.
+func (s *Session) Eval(ctx context.Context, file *syntax.File) []Answer {
+	answers := make([]Answer, len(s.instances))
+	var wg sync.WaitGroup
+	for i, at := range s.instances {
+		wg.Go(func() { answers[i] = s.eval(ctx, file, at) })
+	}
+	wg.Wait()
+	return answers
+}
+
+func (s *Session) eval(ctx context.Context, file *syntax.File, at instance) Answer {
+	answer := Answer{}
+	name := "repl"
+	if at.host != nil {
+		answer.Host, name = at.host.Name(), at.host.Name()
+	}
+	thread := s.in.newThread(ctx, name, at.host)
+	release := CancelWith(ctx, thread)
+	defer release()
+	expr := soleExpr(file)
+	if expr == nil {
+		answer.Err = starlark.ExecREPLChunk(file, thread, at.globals)
+		return answer
+	}
+	answer.Value, answer.Err = starlark.EvalExprOptions(file.Options, thread, expr, at.globals)
+	if answer.Err != nil || answer.Value == starlark.None {
+		answer.Value = nil
+		return answer
+	}
+	at.globals["_"] = answer.Value
+	return answer
+}
+
+// soleExpr returns the expression that the statement is, or nil.
+func soleExpr(file *syntax.File) syntax.Expr {
+	if len(file.Stmts) == 1 {
+		if stmt, ok := file.Stmts[0].(*syntax.ExprStmt); ok {
+			return stmt.X
+		}
+	}
+	return nil
+}
+
+// Complete returns the words that may stand in place of the one that ends at byte pos: names, and behind a dot the
+// attributes of a value that a name or a path of attributes already has.
+func (s *Session) Complete(line string, pos int) []string {
+	start := strings.LastIndexFunc(line[:pos], func(r rune) bool {
+		return r != '_' && r != '.' && !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9')
+	}) + 1
+	word := line[start:pos]
+	dot := strings.LastIndexByte(word, '.')
+	if dot < 0 {
+		return s.names(word)
+	}
+	value := s.lookup(word[:dot])
+	attrs, ok := value.(starlark.HasAttrs)
+	if !ok {
+		return nil
+	}
+	var out []string
+	for _, name := range attrs.AttrNames() {
+		if strings.HasPrefix(name, word[dot+1:]) {
+			out = append(out, word[:dot+1]+name)
+		}
+	}
+	return out
+}
+
+func (s *Session) names(prefix string) []string {
+	var out []string
+	for _, names := range []starlark.StringDict{s.instances[0].globals, starlark.Universe} {
+		for name, value := range names {
+			if !strings.HasPrefix(name, prefix) || name == "_" {
+				continue
+			}
+			if _, ok := value.(starlark.Callable); ok {
+				name += "("
+			}
+			out = append(out, name)
+		}
+	}
+	sort.Strings(out)
+	return slices.Compact(out)
+}
+
+// lookup finds the value of a path such as a.b.c; nil when there is none.
+func (s *Session) lookup(path string) starlark.Value {
+	parts := strings.Split(path, ".")
+	value := s.instances[0].globals[parts[0]]
+	for _, name := range parts[1:] {
+		attrs, ok := value.(starlark.HasAttrs)
+		if !ok {
+			return nil
+		}
+		next, err := attrs.Attr(name)
+		if err != nil {
+			return nil
+		}
+		value = next
+	}
+	return value
+}
+
+func helpBuiltin() builtins.Builtin {
+	return builtins.Builtin{
+		Effect: builtins.Pure,
+		Spec: spec.Spec{
+			Name:    "help",
+			Summary: "Explain a builtin or a function; only at the prompt of starling repl.",
+			Params: []spec.Param{{Name: "what", Type: spec.Any, Default: "None", Positional: true,
+				Doc: "A builtin, its name, or a function; None lists the builtins."}},
+			Returns: "None; it prints.",
+			Example: `help(run)`,
+		},
+		Do: func(c *builtins.Call) (starlark.Value, error) {
+			text, err := help(c.Args.Value("what"))
+			if err != nil {
+				return nil, err
+			}
+			c.Thread.Print(c.Thread, strings.TrimRight(text, "\n"))
+			return starlark.None, nil
+		},
+	}
+}
+
+func help(what starlark.Value) (string, error) {
+	name := ""
+	switch v := what.(type) {
+	case starlark.NoneType, nil:
+		var b strings.Builder
+		for _, s := range Specs() {
+			fmt.Fprintf(&b, "%-20s %s\n", s.Name, s.Summary)
+		}
+		return b.String() + "\nhelp(NAME) explains one.", nil
+	case *starlark.Function:
+		if doc := v.Doc(); doc != "" {
+			return v.Name() + ": " + doc, nil
+		}
+		return v.Name() + " has no docstring", nil
+	case *starlark.Builtin:
+		name = v.Name()
+	case starlark.String:
+		name = string(v)
+	default:
+		return fmt.Sprintf("a %s: %s", v.Type(), v), nil
+	}
+	var names []string
+	for _, s := range Specs() {
+		if s.Name == name {
+			return s.Help(), nil
+		}
+		names = append(names, s.Name)
+	}
+	if near := spec.Nearest(name, names); near != "" {
+		return "", fmt.Errorf("no builtin %q of Starling's (did you mean %s?)", name, near)
+	}
+	return "", fmt.Errorf("no builtin %q of Starling's; help() lists them", name)
+}
