@@ -28,11 +28,14 @@ func TestATurnNobodyWaitsForIsGivenBack(t *testing.T) {
 	f := inTheWay(t, j.Path())
 	require.ErrorIs(t, j.writer.turn.take(nil, time.Millisecond), ErrBusy) // the loop is idle
 	require.NoError(t, lock(f, unix.LOCK_UN))
-	require.Eventually(t, func() bool {
-		return lock(f, unix.LOCK_EX|unix.LOCK_NB) == nil
-	}, 5*time.Second, time.Millisecond)
-	require.NoError(t, lock(f, unix.LOCK_UN))
-	require.NoError(t, j.Intend(t.Context(), record("a")))
+	// The wait left behind gets its turn somewhere among these.
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	other := openAt(t, j.Path())
+	for i := range 20 {
+		require.NoError(t, other.Intend(ctx, record(string(rune('a'+i)))))
+	}
+	require.NoError(t, j.Intend(ctx, record("z")))
 }
 
 func TestWritesThatWaitForTheTurnGoTogether(t *testing.T) {
@@ -62,8 +65,18 @@ func TestCloseDoesNotWaitForAStoppedProgram(t *testing.T) {
 	j, err := Open(t.Context(), path)
 	require.NoError(t, err)
 	f := inTheWay(t, path)
+	waits := make(chan struct{})
+	var looks int
+	j.writer.patience = time.Millisecond
+	j.writer.progress = func() int64 { // the second look is when the first wait was at its end
+		if looks++; looks == 2 {
+			close(waits)
+		}
+		return int64(looks)
+	}
 	done := make(chan error, 1)
 	go func() { done <- j.Intend(t.Context(), record("a")) }()
+	<-waits
 	require.NoError(t, j.Close())
 	require.ErrorIs(t, <-done, ErrClosed)
 	// The wait that was left behind ends with the program in the way, and does not keep the turn: goleak sees the
