@@ -71,7 +71,11 @@ func Describe(r *job.Result) string {
 func ending(r *job.Result) string {
 	after := ""
 	if r.Elapsed > 0 {
-		after = " after " + r.Elapsed.Round(100*time.Millisecond).String()
+		precision := 100 * time.Millisecond
+		if r.Elapsed < time.Second {
+			precision = time.Millisecond
+		}
+		after = " after " + r.Elapsed.Round(precision).String()
 	}
 	switch r.State {
 	case wire.Failed:

@@ -209,6 +209,10 @@ func frames(stack starlark.CallStack) []string {
 func hint(b *strings.Builder, err error) {
 	text := ""
 	for ; err != nil; err = errors.Unwrap(err) {
+		if call, ok := err.(*CallError); ok {
+			text = call.Hint() // which speaks for all that it wraps, and knows when that is of no use
+			break
+		}
 		if h, ok := err.(interface{ Hint() string }); ok && h.Hint() != "" {
 			text = h.Hint()
 		}
