@@ -103,6 +103,9 @@ func (p *stripper) strip(b []byte) ([]byte, Attached) {
 			p.line = len(p.held)
 			return b, Attached{Pid: int(number(f.Args[0])), Start: known(f.Args[1])}
 		}
+		if ok { // HELLO
+			p.held = p.held[:p.line]
+		}
 		p.line = len(p.held)
 		p.trim()
 	}
