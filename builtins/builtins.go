@@ -19,6 +19,8 @@ type Effect int
 const (
 	// Pure builtins compute; they may be called anywhere.
 	Pure Effect = iota
+	// Control builtins call functions of the script; what those do goes through the gate by itself.
+	Control
 	// Outside builtins ask for a fact of the world that is no host's: a variable of the run, the time.
 	Outside
 	// Jobs builtins act on jobs, each on its own host; they need no current host when every job says where it is.
@@ -34,6 +36,9 @@ type Builtin struct {
 	// Do carries the call out. The value it returns is frozen by the gate. An error is prefixed with the builtin's
 	// name there; an error with a Hint method keeps it.
 	Do func(c *Call) (starlark.Value, error)
+	// Check carries the call out in a dry run: it changes nothing on a host and says what Do would do. nil: Do itself
+	// changes nothing.
+	Check func(c *Call) (starlark.Value, error)
 	// Label is what progress calls the call; nil is the builtin's name.
 	Label func(a spec.Args) string
 }
@@ -46,6 +51,13 @@ type Call struct {
 	Pos    string    // where in the script, file:line:col
 	Host   *job.Host // the current host; nil when there is none, which a Host builtin never sees
 	Run    *Run
+
+	// Step identifies the call in its run. Begun says that an earlier program began it and died before it knew what
+	// came of it; Noted is then what that program had kept with Note, or "".
+	Step  string
+	Begun bool
+	Noted string
+	Note  func(text string) error
 }
 
 // Run is what the calls of one program run share.
@@ -57,6 +69,10 @@ type Run struct {
 	Hosts func(pattern string) ([]*job.Host, error)
 	// Passing says that the hosts end with this program, as a sandbox's do.
 	Passing bool
+	// Check makes it a dry run: nothing on a host changes.
+	Check bool
+	// Rerun says that an attached command whose end is not known may be run again when a run is resumed.
+	Rerun bool
 	// Vars are the --var name=value pairs.
 	Vars map[string]string
 }

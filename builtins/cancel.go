@@ -4,6 +4,7 @@ import (
 	"go.starlark.net/starlark"
 
 	"starling/builtins/spec"
+	"starling/internal/job"
 )
 
 var cancel = Builtin{
@@ -19,6 +20,13 @@ var cancel = Builtin{
 		Fails:   "When the host does not know the job, can't be asked, or the job outlives even KILL.",
 		Example: `job = run("sleep 600", async=900, poll=0)
 print(cancel(job).state)`,
+	},
+	Check: func(c *Call) (starlark.Value, error) {
+		ref, err := c.locate(c.Args.Value("job"))
+		if err != nil {
+			return nil, err
+		}
+		return &Result{ref.Host.Skip(job.Command{Display: "cancel " + ref.ID, Pos: c.Pos}, false, "would cancel")}, nil
 	},
 	Do: func(c *Call) (starlark.Value, error) {
 		ref, err := c.locate(c.Args.Value("job"))
@@ -50,5 +58,9 @@ var detach = Builtin{
 			return nil, err
 		}
 		return starlark.None, ref.Host.Release(c.Ctx, ref.ID)
+	},
+	Check: func(c *Call) (starlark.Value, error) {
+		_, err := c.locate(c.Args.Value("job"))
+		return starlark.None, err
 	},
 }

@@ -112,3 +112,18 @@ func lastLines(s string, n int) string {
 	}
 	return strings.Join(lines, "\n")
 }
+
+// UnknownOutcomeError is an attached command that was under way when its program died: whether it ran to its end is
+// not known, and to run it again may be wrong.
+type UnknownOutcomeError struct {
+	Host, Cmd, Pos string
+}
+
+func (e *UnknownOutcomeError) Error() string {
+	return fmt.Sprintf("%s: %q at %s was under way when the program died: what came of it is not known", e.Host, firstLine(e.Cmd), e.Pos)
+}
+
+// Hint returns the ways on.
+func (e *UnknownOutcomeError) Hint() string {
+	return "look at the host, then starling resume --rerun-unknown to run it again; creates=, removes= or async= make a command safe to resume"
+}

@@ -34,6 +34,9 @@ var reboot = Builtin{
 		Example: `reboot(timeout=60)
 print(run("echo back").stdout)`,
 	},
+	Check: func(c *Call) (starlark.Value, error) {
+		return &Result{c.Host.Skip(job.Command{Name: c.Args.String("name"), Display: "reboot", Pos: c.Pos}, false, "would reboot")}, nil
+	},
 	Do: func(c *Call) (starlark.Value, error) {
 		r, err := c.Host.Reboot(c.Ctx, job.Reboot{
 			Name:           c.Args.String("name"),
@@ -46,6 +49,8 @@ print(run("echo back").stdout)`,
 			Command:        c.Args.String("command"),
 			BootIDCommand:  c.Args.String("boot_id_command"),
 			Message:        c.Args.String("msg"),
+			Before:         c.Noted,
+			Note:           c.Note,
 		})
 		return c.concludeOr(r, err)
 	},

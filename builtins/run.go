@@ -8,7 +8,6 @@ import (
 
 	"starling/builtins/spec"
 	"starling/internal/job"
-	"starling/internal/wire"
 )
 
 var run = Builtin{
@@ -34,6 +33,9 @@ var run = Builtin{
 			{Name: "ok_codes", Type: spec.Ints, Default: "[0]", Doc: "The exit codes that count as success."},
 			{Name: "timeout", Type: spec.Duration, Default: "0",
 				Doc: "Without async: end the command, and all it started, after this time. 0: no limit."},
+			{Name: "check_mode", Type: spec.OptBool, Default: "None",
+				Doc: "False: run it in a dry run (--check) too, for commands that only read. True: never run it, as in a dry run. " +
+					"None: as the run is."},
 			commonName, commonIgnore,
 		},
 		Returns: "A Result: ended, unless poll is 0.",
@@ -50,7 +52,8 @@ print(async_status(job, retries=20, delay=0.5).stdout)`,
 		}
 		return firstLine(a.Command("cmd").String())
 	},
-	Do: doRun,
+	Do:    doRun,
+	Check: doRun,
 }
 
 func doRun(c *Call) (starlark.Value, error) {
@@ -64,6 +67,12 @@ func doRun(c *Call) (starlark.Value, error) {
 	}
 	if skipped, err := skip(c, cmd); skipped != nil || err != nil {
 		return skipped, err
+	}
+	if dry := c.Args.OptBool("check_mode"); dry != nil && *dry || dry == nil && c.Run.Check {
+		return &Result{c.Host.Skip(cmd, detached, "would run")}, nil
+	}
+	if !detached && c.Begun && !c.Run.Rerun && c.Args.String("creates")+c.Args.String("removes") == "" {
+		return nil, &UnknownOutcomeError{Host: c.Host.Name(), Cmd: cmd.Display, Pos: c.Pos}
 	}
 	if !detached {
 		r, err := c.Host.Run(c.Ctx, cmd, c.Args.Duration("timeout"))
@@ -100,6 +109,7 @@ func command(c *Call) job.Command {
 		Chdir:   c.Args.String("chdir"),
 		Stdin:   c.Args.Text("stdin"),
 		OKCodes: c.Args.Ints("ok_codes"),
+		Step:    c.Step,
 	}
 }
 
@@ -119,8 +129,8 @@ func skip(c *Call, cmd job.Command) (starlark.Value, error) {
 			return nil, err
 		}
 		if there == condition.when {
-			return &Result{job.Result{Host: c.Host.Name(), Name: cmd.Name, Cmd: cmd.Display, State: wire.Skipped,
-				Pos: c.Pos, Msg: fmt.Sprintf("skipped: %s %s %s", condition.param, path, condition.why)}}, nil
+			detached := c.Args.Duration("async") != 0
+			return &Result{c.Host.Skip(cmd, detached, fmt.Sprintf("skipped: %s %s %s", condition.param, path, condition.why))}, nil
 		}
 	}
 	return nil, nil

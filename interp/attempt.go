@@ -11,7 +11,7 @@ import (
 )
 
 var attempt = builtins.Builtin{
-	Effect: builtins.Pure,
+	Effect: builtins.Control,
 	Spec: spec.Spec{
 		Name:     "attempt",
 		Summary:  "Call a function and go on whether it fails or not.",

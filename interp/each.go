@@ -43,7 +43,7 @@ def main():
 }
 
 func (in *Interp) each() builtins.Builtin {
-	return builtins.Builtin{Spec: eachSpec, Effect: builtins.Outside, Do: in.doEach}
+	return builtins.Builtin{Spec: eachSpec, Effect: builtins.Control, Do: in.doEach}
 }
 
 func (in *Interp) doEach(c *builtins.Call) (starlark.Value, error) {
@@ -67,11 +67,14 @@ func (in *Interp) doEach(c *builtins.Call) (starlark.Value, error) {
 	}
 	fn := c.Args.Callable("fn")
 	fn.Freeze()
+	at := placeOf(c.Thread)
+	at.forks++
+	fork := fmt.Sprintf("%s/%d:", at.path, at.forks)
 	outcomes := make([]eachOutcome, len(hosts))
 	var failed []error
 	for from, n := 0, 0; from < len(hosts); n++ {
 		to := min(from+sizes[min(n, len(sizes)-1)], len(hosts))
-		in.batch(c, fn, hosts[from:to], outcomes[from:to])
+		in.batch(c, fn, fork, hosts[from:to], outcomes[from:to])
 		if c.Ctx.Err() != nil {
 			return nil, c.Ctx.Err()
 		}
@@ -135,11 +138,11 @@ func (o eachOutcome) value(host string) starlark.Value {
 }
 
 // batch calls fn on some hosts side by side and waits for all.
-func (in *Interp) batch(c *builtins.Call, fn starlark.Callable, hosts []*job.Host, out []eachOutcome) {
+func (in *Interp) batch(c *builtins.Call, fn starlark.Callable, fork string, hosts []*job.Host, out []eachOutcome) {
 	var wg sync.WaitGroup
 	for i, h := range hosts {
 		wg.Go(func() {
-			thread := in.newThread(c.Ctx, h.Name(), h)
+			thread := in.newThread(c.Ctx, fork+h.Name(), h)
 			release := CancelWith(c.Ctx, thread)
 			defer release()
 			value, err := starlark.Call(thread, fn, starlark.Tuple{builtins.HostValue(h)}, nil)

@@ -23,15 +23,25 @@ import (
 
 // gate binds builtins to one run.
 type gate struct {
-	run    *builtins.Run
-	events event.Sink
-	calls  atomic.Int64
+	run     *builtins.Run
+	events  event.Sink
+	calls   atomic.Int64
+	records recorder
 }
 
-// place is what a thread carries: the host it acts on.
+// place is what a thread carries: the host it acts on, and where it is in its run. It is used by its thread alone.
 type place struct {
 	host  *job.Host // nil: no current host
-	spent bool      // the thread ran out of steps
+	path  string    // StepKey.Thread
+	taken int       // steps so far
+	forks int       // calls of each so far
+	spent bool      // the thread ran out of computation steps
+}
+
+// next is the key of the thread's next step.
+func (p *place) next() StepKey {
+	p.taken++
+	return StepKey{p.path, p.taken}
 }
 
 // placeKey is the thread-local of a *place.
@@ -59,9 +69,8 @@ func (e *CallError) Unwrap() error { return e.Err }
 
 // Hint returns the command or the words that help, or "".
 func (e *CallError) Hint() string {
-	hint := transport.Hint(e.Err)
-	var hinter interface{ Hint() string }
-	if errors.As(e.Err, &hinter) {
+	hint := ""
+	if hinter, ok := asHinter(e.Err); ok {
 		hint = hinter.Hint()
 	}
 	if e.passing && strings.HasPrefix(hint, "starling jobs ") {
@@ -82,15 +91,36 @@ func (g *gate) bind(b *builtins.Builtin) *starlark.Builtin {
 			return nil, err
 		}
 		c := &builtins.Call{Ctx: Context(thread), Thread: thread, Args: unpacked, Pos: callerPos(thread), Host: at.host, Run: g.run}
-		done := g.announce(b, c)
-		value, err := guarded(b, c)
-		done(value, err)
+		value, err := g.pass(b, c, at, digest(b, args, kwargs))
 		if err != nil {
 			return nil, g.named(b.Spec.Name, err)
 		}
 		value.Freeze()
 		return value, nil
 	})
+}
+
+// pass lets an admitted call through: recorded, announced and guarded.
+func (g *gate) pass(b *builtins.Builtin, c *builtins.Call, at *place, digest string) (starlark.Value, error) {
+	if b.Effect == builtins.Pure || b.Effect == builtins.Control {
+		return guarded(b, c)
+	}
+	step := Step{Key: at.next(), Builtin: b.Spec.Name, Digest: digest, Pos: c.Pos, Durable: b.Effect == builtins.Host}
+	c.Step = step.Key.String()
+	c.Note = func(note string) error { return g.records.note(c.Ctx, step.Key, note) }
+	return g.records.call(c.Ctx, step, func(begun bool, note string) (starlark.Value, error) {
+		c.Begun, c.Noted = begun, note
+		done := g.announce(b, c)
+		value, err := guarded(b, c)
+		done(value, err)
+		return value, err
+	})
+}
+
+// fact asks for a fact of the world that no builtin of ours stands for, so that a resumed run sees what the run saw.
+func (g *gate) fact(thread *starlark.Thread, name string, ask func() (starlark.Value, error)) (starlark.Value, error) {
+	step := Step{Key: placeOf(thread).next(), Builtin: name, Pos: callerPos(thread)}
+	return g.records.call(Context(thread), step, func(bool, string) (starlark.Value, error) { return ask() })
 }
 
 // admit says whether the builtin may be called from here at all.
@@ -125,6 +155,9 @@ func guarded(b *builtins.Builtin, c *builtins.Call) (value starlark.Value, err e
 			err = fmt.Errorf("internal error: %v\n%s", p, debug.Stack())
 		}
 	}()
+	if c.Run.Check && b.Check != nil {
+		return b.Check(c)
+	}
 	return b.Do(c)
 }
 
@@ -179,4 +212,28 @@ func callerPos(thread *starlark.Thread) string {
 		}
 	}
 	return ""
+}
+
+// hinter is an error that knows what helps against it.
+type hinter interface{ Hint() string }
+
+// asHinter finds the outermost error in err that knows what helps.
+func asHinter(err error) (hinter, bool) {
+	var h hinter
+	if errors.As(err, &h) {
+		return h, true
+	}
+	if hint := transport.Hint(err); hint != "" {
+		return hintText(hint), true
+	}
+	return nil, false
+}
+
+type hintText string
+
+func (h hintText) Hint() string { return string(h) }
+
+func asFailed(err error) (*builtins.FailedError, bool) {
+	var failed *builtins.FailedError
+	return failed, errors.As(err, &failed)
 }

@@ -36,6 +36,11 @@ type Options struct {
 	Serial int // how many hosts at a time; 0: all. After a batch in which a host failed no further one starts
 	Run    *builtins.Run
 	Events event.Sink // nil discards
+	// Steps keeps the run so that it can be resumed; nil does not. Past are the steps of the run that is resumed.
+	Steps Steps
+	Past  []Step
+	// Flush, when not nil, returns once what Events was told is visible. A print counts as done only then.
+	Flush func()
 	// MaxSteps bounds the computation of each thread, in Starlark's abstract steps; 0: no bound.
 	MaxSteps uint64
 }
@@ -61,7 +66,10 @@ func New(o Options) (*Interp, error) {
 	if o.Events == nil {
 		o.Events = func(event.Event) {}
 	}
-	in := &Interp{options: o, gate: &gate{run: o.Run, events: o.Events}}
+	in := &Interp{options: o, gate: &gate{run: o.Run, events: o.Events, records: recorder{steps: o.Steps, past: map[StepKey]Step{}}}}
+	for _, s := range o.Past {
+		in.gate.records.past[s.Key] = s
+	}
 	in.predeclared = in.vocabulary()
 	loader, err := NewLoader(LoaderConfig{Script: o.Script, Root: o.Root, Predeclared: in.predeclared, NewThread: in.moduleThread})
 	if err != nil {
@@ -198,10 +206,17 @@ func (in *Interp) thread(ctx context.Context, program *starlark.Program, h *job.
 }
 
 func (in *Interp) newThread(ctx context.Context, name string, h *job.Host) *starlark.Thread {
-	at := &place{host: h}
+	at := &place{host: h, path: name}
 	thread := &starlark.Thread{Name: name, Load: in.loader.Load, Print: in.print}
 	thread.SetLocal(placeKey, at)
 	WithContext(thread, ctx)
+	startime.SetNow(thread, func() (time.Time, error) {
+		now, err := in.gate.fact(thread, "time.now", func() (starlark.Value, error) { return startime.Time(time.Now()), nil })
+		if err != nil {
+			return time.Time{}, err
+		}
+		return time.Time(now.(startime.Time)), nil
+	})
 	if in.options.MaxSteps > 0 {
 		thread.SetMaxExecutionSteps(in.options.MaxSteps)
 		thread.OnMaxSteps = func(t *starlark.Thread) {
@@ -217,15 +232,24 @@ func (in *Interp) moduleThread(parent *starlark.Thread, name string) *starlark.T
 	return in.newThread(Context(parent), name, nil)
 }
 
-// print is the script's own voice.
+// print is the script's own voice. A print that was seen before a run was resumed is not seen again.
 func (in *Interp) print(thread *starlark.Thread, msg string) {
-	ev := event.Event{Kind: event.Output, Pos: callerPos(thread)}
-	if h := placeOf(thread).host; h != nil {
-		ev.Host = h.Name()
-	}
-	for _, line := range strings.Split(msg, "\n") {
-		ev.Msg = line
-		in.gate.emit(ev)
+	_, err := in.gate.fact(thread, "print", func() (starlark.Value, error) {
+		ev := event.Event{Kind: event.Output, Pos: callerPos(thread)}
+		if h := placeOf(thread).host; h != nil {
+			ev.Host = h.Name()
+		}
+		for _, line := range strings.Split(msg, "\n") {
+			ev.Msg = line
+			in.gate.emit(ev)
+		}
+		if in.options.Steps != nil && in.options.Flush != nil {
+			in.options.Flush()
+		}
+		return starlark.None, nil
+	})
+	if err != nil {
+		thread.Cancel(err.Error()) // print itself can't fail
 	}
 }
 
@@ -240,6 +264,10 @@ func (e *InterruptedError) Unwrap() error { return e.Err }
 // Unreachable reports whether err comes from a host that could not be reached, logged in to, or asked.
 func Unreachable(err error) bool {
 	var unasked *job.UnaskedError
+	var past *PastError
+	if errors.As(err, &past) {
+		return past.state == "unreachable"
+	}
 	return transport.NotSent(err) || errors.As(err, &unasked)
 }
 
@@ -249,7 +277,10 @@ func hostOf(err error) string {
 	var auth *transport.AuthError
 	var key *transport.HostKeyError
 	var unasked *job.UnaskedError
+	var past *PastError
 	switch {
+	case errors.As(err, &past):
+		return past.host
 	case errors.As(err, &unasked):
 		return unasked.Host
 	case errors.As(err, &unreachable):
@@ -265,9 +296,12 @@ func hostOf(err error) string {
 // StateOf names how a thread ended: ok, failed, unreachable or interrupted.
 func StateOf(err error) string {
 	var interrupted *InterruptedError
+	var past *PastError
 	switch {
 	case err == nil:
 		return "ok"
+	case errors.As(err, &past):
+		return past.state
 	case errors.As(err, &interrupted):
 		return "interrupted"
 	case Unreachable(err):

@@ -115,7 +115,7 @@ func (s *session) host(t transport.Target) *job.Host {
 
 // locate finds the host of a job that is in the journal.
 func (s *session) locate(ctx context.Context, id string) (*job.Host, error) {
-	record, err := s.journal.Find(ctx, id)
+	record, err := s.engine.Find(ctx, id)
 	if err != nil {
 		return nil, err
 	}

@@ -152,4 +152,3 @@ func (b *bench) survivors() []int {
 	b.engine.Close()
 	return b.server.Processes()
 }
-

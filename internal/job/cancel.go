@@ -13,6 +13,9 @@ import (
 // it; a job that had ended before is returned as it ended. The host carries the cancel out by itself, also when the
 // connection breaks after it was asked.
 func (h *Host) Cancel(ctx context.Context, id string, grace time.Duration) (Result, error) {
+	if skipped, ok := h.engine.skipped(id); ok {
+		return skipped, nil
+	}
 	asked, err := h.kill(ctx, id, grace)
 	if err != nil {
 		return Result{}, err
@@ -59,7 +62,7 @@ func (h *Host) kill(ctx context.Context, id string, grace time.Duration) (wire.K
 
 // Release leaves a job to itself on purpose: it no longer counts as unreaped. The host is not asked.
 func (h *Host) Release(ctx context.Context, id string) error {
-	record, err := h.engine.find(ctx, id)
+	record, err := h.engine.Find(ctx, id)
 	if err != nil {
 		return fmt.Errorf("%s: job %s: %w", h.Name(), id, err)
 	}

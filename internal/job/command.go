@@ -16,7 +16,9 @@ type Command struct {
 	Env     []string // K=V, sorted, names unique
 	Chdir   string   // "" is the home
 	Stdin   []byte   // nil is an empty input
-	OKCodes []int    // exit codes that are a success; nil is zero alone
+	// Step identifies the call in its run, so that a resumed run takes up the job it started; "" is none.
+	Step    string
+	OKCodes []int // exit codes that are a success; nil is zero alone
 	// Limit is the ceiling that the host keeps for a detached job; 0 is none.
 	Limit time.Duration
 }

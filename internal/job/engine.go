@@ -107,6 +107,26 @@ func (e *Engine) Unreaped() []Record {
 	return out
 }
 
+// Adopt puts jobs that an earlier program started for the same run into the ledger.
+func (e *Engine) Adopt(records []Record) {
+	for _, r := range records {
+		e.enter(r)
+	}
+}
+
+// step returns the job that a step of this run started.
+func (e *Engine) step(step string) (Record, bool) {
+	if step == "" {
+		return Record{}, false
+	}
+	for _, r := range e.Ledger() {
+		if r.Step == step && r.Seen.Phase != Refused {
+			return r, true
+		}
+	}
+	return Record{}, false
+}
+
 func (e *Engine) enter(r Record) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -149,8 +169,8 @@ func (e *Engine) release() (wanted bool) {
 	return e.queuing.Load() > 0
 }
 
-// find returns what is known of a job: from this program's own ledger, else from the journal.
-func (e *Engine) find(ctx context.Context, id string) (Record, error) {
+// Find returns what is known of a job: from this program's own ledger, else from the journal.
+func (e *Engine) Find(ctx context.Context, id string) (Record, error) {
 	e.mu.Lock()
 	if r := e.byID[id]; r != nil {
 		defer e.mu.Unlock()

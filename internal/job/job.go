@@ -50,6 +50,7 @@ func (r Result) Failed() bool {
 type Record struct {
 	ID      string
 	Run     string           // id of the run that started it
+	Step    string           // which of the run's calls started it; "" when the run can't be resumed
 	Target  transport.Target // where it is, and how that host was reached
 	Base    string           // the protocol's folder on the host, absolute
 	Name    string

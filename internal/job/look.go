@@ -21,19 +21,30 @@ const (
 // The host waits up to hold for one of them to end before it answers. A job that the host does not know is an
 // *AbsentError, unless it is known from the journal to have run: then it is lost.
 func (h *Host) Look(ctx context.Context, ids []string, hold time.Duration) ([]Result, error) {
+	results := make([]Result, len(ids))
+	var ask []int
+	for i, id := range ids {
+		skipped, ok := h.engine.skipped(id)
+		if results[i] = skipped; !ok {
+			ask = append(ask, i)
+		}
+	}
+	if len(ask) == 0 {
+		return results, nil
+	}
 	if err := h.enter(ctx); err != nil {
 		return nil, err
 	}
 	defer h.leave()
-	records := make([]Record, len(ids))
-	request := wire.Look{Wait: hold, Jobs: make([]wire.LookJob, len(ids))}
-	for i, id := range ids {
-		record, err := h.recordOf(ctx, id)
+	records := make([]Record, len(ask))
+	request := wire.Look{Wait: hold, Jobs: make([]wire.LookJob, len(ask))}
+	for i, n := range ask {
+		record, err := h.recordOf(ctx, ids[n])
 		if err != nil {
 			return nil, err
 		}
 		records[i] = record
-		request.Jobs[i] = wire.LookJob{Base: record.Base, ID: id,
+		request.Jobs[i] = wire.LookJob{Base: record.Base, ID: record.ID,
 			Out: wire.Window{Offset: -1, Max: glimpse, Final: portion}, Err: wire.Window{Offset: -1, Max: glimpse, Final: portion}}
 	}
 	frames, err := h.exchange(ctx, request, answerTimeout+hold)
@@ -44,12 +55,11 @@ func (h *Host) Look(ctx context.Context, ids []string, hold time.Duration) ([]Re
 	if err != nil {
 		return nil, h.garbled(err)
 	}
-	if len(looked.Jobs) != len(ids) {
-		return nil, h.garbled(fmt.Errorf("asked about %d jobs, told of %d", len(ids), len(looked.Jobs)))
+	if len(looked.Jobs) != len(ask) {
+		return nil, h.garbled(fmt.Errorf("asked about %d jobs, told of %d", len(ask), len(looked.Jobs)))
 	}
-	results := make([]Result, len(ids))
 	for i, facts := range looked.Jobs {
-		if results[i], err = h.result(ctx, records[i], facts, looked.Identity); err != nil {
+		if results[ask[i]], err = h.result(ctx, records[i], facts, looked.Identity); err != nil {
 			return nil, err
 		}
 	}
@@ -59,7 +69,7 @@ func (h *Host) Look(ctx context.Context, ids []string, hold time.Duration) ([]Re
 // recordOf returns what is written down of a job. One that is not on record is another controller's, and can only be
 // in this host's own base.
 func (h *Host) recordOf(ctx context.Context, id string) (Record, error) {
-	record, err := h.engine.find(ctx, id)
+	record, err := h.engine.Find(ctx, id)
 	if err == nil && record.Base != "" {
 		return record, nil
 	}

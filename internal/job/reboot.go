@@ -24,6 +24,10 @@ type Reboot struct {
 	Command                      string
 	BootIDCommand                string
 	Message                      string
+	// Before is the boot id from which an earlier program began this reboot; "" begins one. Note, when not nil, is
+	// told the boot id before the host is told to reboot, and stops the reboot with its error.
+	Before string
+	Note   func(bootID string) error
 }
 
 // comeback is what is known on the way through a reboot.
@@ -63,19 +67,10 @@ func (h *Host) Reboot(ctx context.Context, b Reboot) (Result, error) {
 }
 
 func (h *Host) reboot(ctx context.Context, b Reboot) (comeback, error) {
-	var state comeback
-	err := h.pause(ctx, b.PreDelay)
-	if err == nil {
-		state.before, err = h.bootID(ctx, b)
-	}
-	if err != nil {
-		return state, fmt.Errorf("%s: not rebooted, since its boot id can't be read: %w", h.Name(), err)
-	}
-	nonce := newNonce()
-	if err := h.tellReboot(ctx, b, nonce); err != nil {
+	state, nonce := comeback{before: b.Before}, newNonce()
+	if err := h.setOff(ctx, b, nonce, &state); err != nil {
 		return state, err
 	}
-	h.emit(event.Event{Kind: event.HostStatus, Msg: "told to reboot", Limit: b.Timeout})
 	if err := h.pause(ctx, b.PostDelay); err != nil {
 		return state, h.overdue(b, &state)
 	}
@@ -93,6 +88,31 @@ func (h *Host) reboot(ctx context.Context, b Reboot) (comeback, error) {
 			return state, err
 		}
 	}
+}
+
+// setOff tells the host to reboot, unless an earlier program has and the host has gone down or booted anew since.
+func (h *Host) setOff(ctx context.Context, b Reboot, nonce string, state *comeback) error {
+	if err := h.pause(ctx, b.PreDelay); err != nil {
+		return err
+	}
+	id, err := h.bootID(ctx, b)
+	switch {
+	case b.Before != "" && (err != nil || id != b.Before):
+		return nil
+	case err != nil:
+		return fmt.Errorf("%s: not rebooted, since its boot id can't be read: %w", h.Name(), err)
+	}
+	state.before = id
+	if b.Note != nil {
+		if err := b.Note(id); err != nil {
+			return err
+		}
+	}
+	if err := h.tellReboot(ctx, b, nonce); err != nil {
+		return err
+	}
+	h.emit(event.Event{Kind: event.HostStatus, Msg: "told to reboot", Limit: b.Timeout})
+	return nil
 }
 
 // attempt asks a host that was told to reboot how it stands. The error is one that further attempts would not mend.

@@ -15,8 +15,9 @@ import (
 const startPatience = 30 * time.Second
 
 // Start starts a detached job and returns its Result, running. The job is written down before anything is sent, and
-// the host starts it at most once, however often the connection breaks. The error is *StartError when the host
-// refused, *InDoubtError when the answer was lost for good, and the transport's own when nothing was sent.
+// the host starts it at most once, however often the connection breaks. With a Step that this run took before, it
+// takes up the job of that step. The error is *StartError when the host refused, *InDoubtError when the answer was
+// lost for good, and the transport's own when nothing was sent.
 func (h *Host) Start(ctx context.Context, cmd Command) (Result, error) {
 	if err := h.enter(ctx); err != nil {
 		return Result{}, err
@@ -26,33 +27,47 @@ func (h *Host) Start(ctx context.Context, cmd Command) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	record := Record{
-		ID: NewID(), Run: h.engine.cfg.Run, Target: h.target, Base: facts.Base, Name: cmd.Name, Cmd: cmd.Display,
-		Pos: cmd.Pos, Limit: cmd.Limit, OKCodes: cmd.OKCodes, Created: time.Now(),
+	record, err := h.intend(ctx, &cmd, facts)
+	if err != nil {
+		return Result{}, err
 	}
-	record.Seen = Seen{Phase: Intended, At: record.Created}
-	if facts.KillUser && facts.Scope == "" {
-		return Result{}, &StartError{Host: h.Name(), ID: record.ID,
-			Reason: "systemd-logind ends this user's processes when the session does (KillUserProcesses=yes), and a scope of its own can't be had: " + facts.ScopeReason,
-			Help:   fmt.Sprintf("loginctl enable-linger %s   # on %s, once", facts.User, h.Name())}
+	if record.Seen.Phase != Intended {
+		return record.result(), nil
 	}
-	if err := h.engine.cfg.Recorder.Intend(ctx, record); err != nil {
-		return Result{}, fmt.Errorf("%s: job not started, since it can't be written down: %w", h.Name(), err)
-	}
-	h.engine.enter(record)
 	started, err := h.launch(ctx, record.ID, wire.Start{
-		Base: facts.Base, ID: record.ID, Cmd: []byte(cmd.Text), Argv: cmd.Argv, Env: cmd.env(), Chdir: cmd.Chdir,
+		Base: record.Base, ID: record.ID, Cmd: []byte(cmd.Text), Argv: cmd.Argv, Env: cmd.env(), Chdir: cmd.Chdir,
 		Stdin: cmd.Stdin, Limit: cmd.Limit, Scope: facts.Scope,
 	})
 	if err != nil {
 		h.refused(ctx, record.ID, err)
 		return Result{}, err
 	}
-	seen := Seen{Phase: Started, State: wire.Running, Started: time.Unix(started.Token.Epoch, 0), At: time.Now()}
-	h.record(ctx, record.ID, seen)
+	record.Seen = Seen{Phase: Started, State: wire.Running, Started: time.Unix(started.Token.Epoch, 0), At: time.Now()}
+	h.record(ctx, record.ID, record.Seen)
 	h.emit(event.Event{Kind: event.JobStart, Job: record.ID, Name: cmd.label(), Pos: cmd.Pos, Limit: cmd.Limit})
-	return Result{Host: h.Name(), Name: cmd.Name, Cmd: cmd.Display, ID: record.ID, State: wire.Running, Changed: true,
-		Started: seen.Started, Limit: cmd.Limit, Pos: cmd.Pos}, nil
+	return record.result(), nil
+}
+
+// intend writes the job down, or finds what was written down when this step was taken before.
+func (h *Host) intend(ctx context.Context, cmd *Command, facts wire.HostFacts) (Record, error) {
+	if record, ok := h.engine.step(cmd.Step); ok {
+		return record, nil
+	}
+	record := Record{
+		ID: NewID(), Run: h.engine.cfg.Run, Step: cmd.Step, Target: h.target, Base: facts.Base, Name: cmd.Name, Cmd: cmd.Display,
+		Pos: cmd.Pos, Limit: cmd.Limit, OKCodes: cmd.OKCodes, Created: time.Now(),
+	}
+	record.Seen = Seen{Phase: Intended, At: record.Created}
+	if facts.KillUser && facts.Scope == "" {
+		return record, &StartError{Host: h.Name(), ID: record.ID,
+			Reason: "systemd-logind ends this user's processes when the session does (KillUserProcesses=yes), and a scope of its own can't be had: " + facts.ScopeReason,
+			Help:   fmt.Sprintf("loginctl enable-linger %s   # on %s, once", facts.User, h.Name())}
+	}
+	if err := h.engine.cfg.Recorder.Intend(ctx, record); err != nil {
+		return record, fmt.Errorf("%s: job not started, since it can't be written down: %w", h.Name(), err)
+	}
+	h.engine.enter(record)
+	return record, nil
 }
 
 // launch sends the start until an answer comes. Sending it again is safe: the id is a token on the host.

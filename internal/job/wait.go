@@ -116,7 +116,7 @@ func (h *Host) wait(ctx context.Context, ids []string, p Pace, any bool) ([]Resu
 		}
 		if err != nil {
 			lost.add(err)
-			h.emit(event.Event{Kind: event.JobMissed, Job: pending[0], Msg: err.Error(), Elapsed: time.Since(began)})
+			h.emit(event.Event{Kind: event.JobMissed, Msg: err.Error(), Elapsed: time.Since(began)})
 		} else {
 			lost = missed{}
 			pending = h.sift(pending, results, known)
@@ -238,7 +238,7 @@ func (h *Host) outlived(ctx context.Context, ids []string) bool {
 
 // reap writes down that somebody saw the end of a job.
 func (h *Host) reap(ctx context.Context, r *Result) {
-	if !r.Ended() || r.ID == "" {
+	if !r.Ended() || r.ID == "" || r.State == wire.Skipped {
 		return
 	}
 	h.record(ctx, r.ID, Seen{Phase: Reaped, State: r.State, RC: r.RC, HasRC: r.HasRC, Started: r.Started,

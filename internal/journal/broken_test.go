@@ -117,7 +117,7 @@ func TestMigrationsAreTakenOneAfterAnother(t *testing.T) {
 	require.NoError(t, j.Intend(t.Context(), record("a")))
 	require.NoError(t, j.Close())
 
-	later := append(migrations(), "CREATE TABLE steps (run TEXT)", "ALTER TABLE steps ADD COLUMN name TEXT")
+	later := append(migrations(), "CREATE TABLE extra (run TEXT)", "ALTER TABLE extra ADD COLUMN name TEXT")
 	at := func(steps []string) error {
 		db, err := sql.Open("sqlite", address(path))
 		require.NoError(t, err)
@@ -132,7 +132,7 @@ func TestMigrationsAreTakenOneAfterAnother(t *testing.T) {
 	require.NoError(t, openAt(t, path).Close(), "a step that failed took the others back")
 	require.NoError(t, at(later))
 	require.NoError(t, at(later), "nothing left to do")
-	raw(t, path, "INSERT INTO steps (run, name) SELECT id, cmd FROM jobs")
+	raw(t, path, "INSERT INTO extra (run, name) SELECT id, cmd FROM jobs")
 	refusal(t, path, ErrNewer)
 }
 

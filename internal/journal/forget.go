@@ -29,8 +29,12 @@ func (j *Journal) Forget(ctx context.Context, before time.Time) (Forgotten, erro
 		if err != nil {
 			return err
 		}
-		_, err = s.exec("DELETE FROM run_files WHERE run NOT IN (SELECT id FROM runs)")
-		return err
+		for _, table := range []string{"run_files", "steps"} {
+			if _, err = s.exec("DELETE FROM " + table + " WHERE run NOT IN (SELECT id FROM runs)"); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	if err != nil {
 		return Forgotten{}, err // when ctx ended the writer may still be counting

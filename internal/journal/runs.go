@@ -17,6 +17,7 @@ type Run struct {
 	Args    []string          // the program's arguments, for saying it again
 	Targets []string          // names of the hosts it was to act on
 	Vars    map[string]string // --var; secrets are for the caller to leave out
+	Plan    string            // what the caller needs to go on with the run, in a form of its own
 	PID     int               // of the controller, on Host since Boot
 	Host    string            // the controller's host name
 	Boot    string            // its boot id; "" when not known
@@ -70,18 +71,41 @@ func (j *Journal) BeginRun(ctx context.Context, r Run) error {
 		texts[i] = string(text)
 	}
 	return j.write(ctx, "begin run", true, func(s *session) error {
-		n, err := s.exec(`INSERT INTO runs (id, script, args, targets, vars, pid, host, boot, started)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
-			r.ID, r.Script, texts[0], texts[1], texts[2], r.PID, r.Host, r.Boot, stamp(r.Started))
+		n, err := s.exec(`INSERT INTO runs (id, script, args, targets, vars, plan, pid, host, boot, started)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
+			r.ID, r.Script, texts[0], texts[1], texts[2], r.Plan, r.PID, r.Host, r.Boot, stamp(r.Started))
 		if err == nil && n == 0 {
 			err = fmt.Errorf("run %s: %w", r.ID, ErrTaken)
 		}
-		for _, f := range r.Files {
-			if err != nil {
-				break
-			}
-			_, err = s.exec(`INSERT INTO run_files (run, path, sha256) VALUES (?, ?, ?)
-				ON CONFLICT (run, path) DO UPDATE SET sha256 = excluded.sha256`, r.ID, f.Path, f.SHA256)
+		if err != nil {
+			return err
+		}
+		return putFiles(s, r.ID, r.Files)
+	})
+}
+
+// AddFile adds a file to those a run was read from.
+func (j *Journal) AddFile(ctx context.Context, run string, f File) error {
+	return j.write(ctx, "add file", false, func(s *session) error { return putFiles(s, run, []File{f}) })
+}
+
+func putFiles(s *session, run string, files []File) error {
+	for _, f := range files {
+		_, err := s.exec(`INSERT INTO run_files (run, path, sha256) VALUES (?, ?, ?)
+			ON CONFLICT (run, path) DO UPDATE SET sha256 = excluded.sha256`, run, f.Path, f.SHA256)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ResumeRun writes down that a run is gone on with, by the process pid.
+func (j *Journal) ResumeRun(ctx context.Context, id string, pid int) error {
+	return j.write(ctx, "resume run", true, func(s *session) error {
+		n, err := s.exec("UPDATE runs SET ended = 0, code = NULL, note = '', pid = ? WHERE id = ?", pid, id)
+		if err == nil && n == 0 {
+			err = fmt.Errorf("run %s: %w", id, ErrNoRun)
 		}
 		return err
 	})
@@ -142,7 +166,7 @@ func (j *Journal) runs(ctx context.Context, op, clause string, args ...any) ([]R
 	var found []Run
 	err := j.read(ctx, op, func(db *sql.DB) error {
 		found = nil
-		rows, err := db.QueryContext(ctx, `SELECT id, script, args, targets, vars, pid, host, boot, started, ended,
+		rows, err := db.QueryContext(ctx, `SELECT id, script, args, targets, vars, plan, pid, host, boot, started, ended,
 			coalesce(code, 0), note FROM runs `+clause, args...)
 		if err != nil {
 			return err
@@ -164,7 +188,7 @@ func scanRun(rows *sql.Rows) (Run, error) {
 	var r Run
 	var texts [3][]byte
 	var started, ended int64
-	err := rows.Scan(&r.ID, &r.Script, &texts[0], &texts[1], &texts[2], &r.PID, &r.Host, &r.Boot, &started, &ended,
+	err := rows.Scan(&r.ID, &r.Script, &texts[0], &texts[1], &texts[2], &r.Plan, &r.PID, &r.Host, &r.Boot, &started, &ended,
 		&r.Code, &r.Note)
 	if err != nil {
 		return r, err

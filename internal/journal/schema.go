@@ -19,6 +19,7 @@ CREATE TABLE runs (
 	args    TEXT NOT NULL, -- JSON array
 	targets TEXT NOT NULL, -- JSON array
 	vars    TEXT NOT NULL, -- JSON object
+	plan    TEXT NOT NULL, -- the caller's, for going on with the run
 	pid     INTEGER NOT NULL,
 	host    TEXT NOT NULL,
 	boot    TEXT NOT NULL,
@@ -36,9 +37,22 @@ CREATE TABLE run_files (
 	PRIMARY KEY (run, path)
 ) WITHOUT ROWID;
 
+CREATE TABLE steps (
+	run     TEXT NOT NULL,
+	thread  TEXT NOT NULL,
+	seq     INTEGER NOT NULL,
+	builtin TEXT NOT NULL,
+	digest  TEXT NOT NULL,
+	pos     TEXT NOT NULL,
+	note    TEXT NOT NULL DEFAULT '',
+	outcome TEXT,          -- NULL until it has ended
+	PRIMARY KEY (run, thread, seq)
+) WITHOUT ROWID;
+
 CREATE TABLE jobs (
 	id       TEXT NOT NULL PRIMARY KEY,
 	run      TEXT NOT NULL,
+	step     TEXT NOT NULL,
 	host     TEXT NOT NULL, -- target's name, for looking up
 	target   TEXT NOT NULL, -- JSON
 	base     TEXT NOT NULL,
@@ -46,6 +60,7 @@ CREATE TABLE jobs (
 	cmd      TEXT NOT NULL,
 	pos      TEXT NOT NULL,
 	ceiling  INTEGER NOT NULL,
+	codes    TEXT NOT NULL, -- JSON array of the exit codes that are a success
 	created  INTEGER NOT NULL,
 	phase    TEXT NOT NULL,
 	state    TEXT NOT NULL,

@@ -108,3 +108,15 @@ func lock(f *os.File, how int) error {
 		}
 	}
 }
+
+// lockNow locks f unless another program has, which it reports. On a file system without locks nobody is held off.
+func lockNow(f *os.File) (held bool, err error) {
+	err = lock(f, unix.LOCK_EX|unix.LOCK_NB)
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		return true, nil
+	}
+	if errors.Is(err, unix.ENOLCK) || errors.Is(err, unix.ENOTSUP) {
+		return false, nil
+	}
+	return false, err
+}
