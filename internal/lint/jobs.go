@@ -1,0 +1,117 @@
+package lint
+
+import (
+	"time"
+
+	"go.starlark.net/syntax"
+)
+
+// This file has the rules that need the flow analysis and are about jobs: unreaped, gives-up-early and the half of
+// retries-without-reap that is about a look nobody reads.
+
+// follow runs the analysis of the whole project and reports what only it can see.
+func (p *project) follow() {
+	fl := &flow{p: p, things: map[key]*thing{}, globals: map[*syntax.Ident]value{}, used: map[*syntax.Ident]bool{},
+		fns: map[syntax.Node]*function{}, waits: map[*syntax.CallExpr]*patience{}, last: map[syntax.Expr]value{}}
+	for _, f := range p.order {
+		x := &frame{fl: fl, file: f, vars: vars{}}
+		x.block(f.tree.Stmts)
+	}
+	for _, f := range p.order {
+		for _, n := range f.functions {
+			fl.analyse(fl.function(f, n))
+		}
+	}
+	for done := false; !done; {
+		changes := fl.changes
+		for global := range fl.used {
+			fl.reap(fl.globals[global])
+		}
+		done = fl.changes == changes
+	}
+	if fl.steps > maxSteps {
+		return
+	}
+	for _, f := range p.order {
+		fl.unreturned(f)
+	}
+	fl.unreaped()
+	fl.impatient()
+}
+
+// unreturned takes back that main returns jobs to a caller: the one that calls it has no use for them.
+func (fl *flow) unreturned(f *file) {
+	if f.library {
+		return
+	}
+	_, def := export{f, "main"}.resolve(0)
+	if def == nil {
+		return
+	}
+	if fn := fl.function(f, def); !fn.called && f.reads[first(def.Name)] == 0 {
+		for _, t := range fn.fresh {
+			t.returned = false
+		}
+	}
+}
+
+// unreaped reports the jobs that nothing comes back for, and those that are only glanced at.
+func (fl *flow) unreaped() {
+	if fl.every {
+		return
+	}
+	for _, t := range fl.jobs {
+		if t.reaped || t.escaped || t.returned {
+			continue
+		}
+		if len(t.looks) > 0 {
+			for _, l := range t.looks {
+				fl.p.report(l.file, RetriesNoReap, l.pos, "give retries=N and delay=SECONDS, or use wait(job)",
+					"async_status: one look, of which the answer is ignored: the job of %s may still run", at(t.node))
+			}
+			continue
+		}
+		msg := "this job is started and never reaped: how it ends is not seen"
+		if call, ok := t.node.(*syntax.CallExpr); ok && fl.p.starter(t.file, call) == "" {
+			msg = "this call starts a job and returns it, and it is never reaped: how it ends is not seen"
+		}
+		fl.p.report(t.file, Unreaped, syntax.Start(t.node), "give it to wait(job) or async_status(job, retries=N, delay=SECONDS); detach(job) if it is to be left alone", "%s", msg)
+	}
+}
+
+// starter returns the builtin that a call names, or "".
+func (p *project) starter(f *file, e *syntax.CallExpr) string {
+	if c := p.call(f, e); c != nil && c.async() {
+		return c.spec.Name
+	}
+	return ""
+}
+
+// impatient is the rule gives-up-early.
+func (fl *flow) impatient() {
+	for _, w := range fl.waits {
+		jobs := w.jobs
+		each := false
+		if len(jobs) == 1 && jobs[0].kind == aList {
+			jobs, each = jobs[0].holds, true
+		}
+		var late *thing
+		short, count := 0, 0
+		var longest time.Duration
+		for _, t := range jobs {
+			count++
+			if t.kind == aJob && isCeiling(t.limit) && w.span < t.limit {
+				short++
+				if t.limit > longest {
+					late, longest = t, t.limit
+				}
+			}
+		}
+		if short == 0 || short < count && !each {
+			continue
+		}
+		_, pos := w.call.get("retries")
+		fl.p.report(w.call.file, GivesUpEarly, pos, "retries × delay should cover async, or use wait(job)",
+			"async_status: gives up after %s, and the job of %s may run for %s", span(w.span), at(late.node), span(longest))
+	}
+}
