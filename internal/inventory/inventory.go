@@ -1,138 +1,170 @@
-// Package inventory turns the patterns of a command line into targets. It knows names that need no inventory: what
-// the user's ssh_config or DNS knows. Files with hosts and groups come in here too.
+// Package inventory turns inventories and patterns into hosts: which there are, in which groups, with which variables,
+// and how to reach them. It reads Ansible's INI and YAML, executables that answer --list, group_vars/ and host_vars/,
+// and gives the answers that ansible-inventory gives.
+//
+// Not in here: the Starlark kind of inventory (its child star), templating (Jinja stays text), connections, and any
+// flag or environment variable.
 package inventory
 
 import (
-	"fmt"
-	"net"
-	"path"
+	"context"
+	"os"
+	"path/filepath"
 	"slices"
-	"strconv"
-	"strings"
+	"time"
 
 	"starling/internal/transport"
 )
 
-// PatternError is a pattern that can't be read.
-type PatternError struct {
-	Pattern, Problem string
+// Host is one machine of an inventory. It is shared: nothing in it may be changed.
+type Host struct {
+	Target transport.Target
+	Groups []string // the groups it is in, directly or through children, sorted, without "all"
+	// Vars are its variables after all precedence: string, int64, float64, bool, nil, []any and map[string]any.
+	Vars map[string]any
+	// VarSource says where each variable came from: "file:line", "file:line (group web)", or a file alone.
+	VarSource map[string]string
+	Become    Become
+	// Problem is nil, or the *HostError that keeps this host from being used.
+	Problem error
 }
 
-func (e *PatternError) Error() string { return fmt.Sprintf("pattern %q: %s", e.Pattern, e.Problem) }
-
-// Names expands a pattern of plain names, separated by commas: "web1", "web[01:20]", "root@db:2222", "[::1]:22". Each
-// name stands in the result once, in the order of the pattern.
-func Names(pattern string) ([]transport.Target, error) {
-	var out []transport.Target
-	seen := map[string]bool{}
-	for _, part := range strings.Split(pattern, ",") {
-		part = strings.TrimSpace(part)
-		if part == "" {
-			return nil, &PatternError{pattern, "an empty name"}
-		}
-		names, err := expand(part)
-		if err != nil {
-			return nil, &PatternError{pattern, err.Error()}
-		}
-		for _, name := range names {
-			t, err := target(name)
-			if err != nil {
-				return nil, &PatternError{pattern, err.Error()}
-			}
-			if !seen[t.Name] {
-				seen[t.Name] = true
-				out = append(out, t)
-			}
-		}
-	}
-	return out, nil
+// Become is what an inventory says about privilege. Its zero value says nothing.
+type Become struct {
+	Enabled bool
+	User    string // "" is the default of whoever asks
+	Method  string // "sudo", "doas", "su", or "" for the default
 }
 
-// target reads one [user@]name[:port].
-func target(name string) (transport.Target, error) {
-	t := transport.Target{Name: name}
-	if user, rest, ok := strings.Cut(name, "@"); ok {
-		if user == "" {
-			return t, fmt.Errorf("%q has no user before the @", name)
-		}
-		t.User, name = user, rest
-		t.Addr = name
-	}
-	if host, port, err := net.SplitHostPort(name); err == nil {
-		n, err := strconv.Atoi(port)
-		if err != nil || n < 1 || n > 65535 {
-			return t, fmt.Errorf("%q is no port", port)
-		}
-		t.Addr, t.Port, name = host, n, host
-	}
-	if name == "" || strings.HasPrefix(name, "-") || strings.ContainsAny(name, " \t\n'\"`$;&|<>*?!/\\") {
-		return t, fmt.Errorf("%q is no host name", name)
-	}
-	return t, nil
+// Options say how inventories are read. The zero value reads all kinds but Starlark.
+type Options struct {
+	// Starlark reads an inventory whose name ends in .star; nil refuses those.
+	Starlark func(ctx context.Context, path string, src []byte) (Declared, error)
+	// Timeout bounds each run of an executable inventory; 0 is 30 seconds.
+	Timeout time.Duration
+	// ConfigFile goes into the Target of every host.
+	ConfigFile string
 }
 
-// expand replaces the ranges [from:to] in a name by their numbers, as wide as from is written.
-func expand(name string) ([]string, error) {
-	open := strings.IndexByte(name, '[')
-	if open < 0 {
-		return []string{name}, nil
+// Declared is what a Starlark inventory says.
+type Declared struct {
+	Hosts  []HostDecl
+	Groups []GroupDecl
+}
+
+// HostDecl adds a host, or adds to one. How to reach it stands in its variables, under Ansible's names.
+type HostDecl struct {
+	Name   string // no range
+	Groups []string
+	Vars   map[string]any
+	Line   int
+}
+
+// GroupDecl adds a group, or adds to one.
+type GroupDecl struct {
+	Name            string
+	Children, Hosts []string
+	Vars            map[string]any
+	Line            int
+}
+
+// Inventory is what all sources together say. It is safe for use by many goroutines.
+type Inventory struct {
+	tree       *tree
+	hosts      []Host // in the order of the group all
+	index      map[string]int
+	members    map[*group][]int
+	empty      bool // no source at all: names stand for themselves
+	configFile string
+	warnings   []string
+}
+
+// Load reads the sources, the later over the earlier: files of every kind, folders of files, and lists of names with a
+// comma in them ("web1,web2,"). No source is no error: Match then takes names as they are. The error is a *SourceError
+// or ctx's.
+func Load(ctx context.Context, sources []string, o Options) (*Inventory, error) {
+	if o.Timeout == 0 {
+		o.Timeout = 30 * time.Second
 	}
-	length := strings.IndexByte(name[open:], ']')
-	if length < 0 {
-		return nil, fmt.Errorf("%q: a [ without its ]", name)
-	}
-	from, to, isRange := strings.Cut(name[open+1:open+length], ":")
-	first, err1 := strconv.Atoi(from)
-	last, err2 := strconv.Atoi(to)
-	if !isRange || err1 != nil || err2 != nil {
-		if net.ParseIP(name[open+1:open+length]) != nil {
-			return []string{name}, nil
+	l := &loader{options: o, tree: newTree()}
+	for _, source := range sources {
+		if err := l.source(ctx, source); err != nil {
+			return nil, err
 		}
-		return nil, fmt.Errorf("%q: a range is written [1:20]", name)
 	}
-	if first < 0 || last < first || last-first >= 10000 {
-		return nil, fmt.Errorf("%q: the range %s:%s is empty or too wide", name, from, to)
-	}
-	rest, err := expand(name[open+length+1:])
-	if err != nil {
+	l.tree.reconcile()
+	if err := l.varFiles(); err != nil {
 		return nil, err
 	}
-	var out []string
-	for n := first; n <= last; n++ {
-		for _, tail := range rest {
-			out = append(out, fmt.Sprintf("%s%0*d%s", name[:open], len(from), n, tail))
-		}
-	}
-	return out, nil
+	inv := newInventory(l.tree, o.ConfigFile)
+	inv.warnings = append(l.warnings, inv.warnings...)
+	inv.empty = len(sources) == 0
+	return inv, nil
 }
 
-// Among returns those of the given hosts whose names the pattern means, all of them for "".
-func Among(hosts []transport.Target, pattern string) ([]transport.Target, error) {
-	if pattern == "" {
-		return hosts, nil
+// newInventory works out every host of a reconciled tree.
+func newInventory(t *tree, configFile string) *Inventory {
+	inv := &Inventory{tree: t, index: map[string]int{}, members: map[*group][]int{}, configFile: configFile}
+	for _, h := range t.all().everyHost() {
+		inv.index[h.name] = len(inv.hosts)
+		resolved := resolve(t, h)
+		resolved.Target.ConfigFile = configFile
+		inv.warnings = append(inv.warnings, connect(&resolved)...)
+		inv.hosts = append(inv.hosts, resolved)
 	}
-	var out []transport.Target
-	for _, part := range strings.Split(pattern, ",") {
-		names, err := expand(strings.TrimSpace(part))
-		if err != nil {
-			return nil, &PatternError{pattern, err.Error()}
+	for _, g := range t.groups {
+		if t.host[g.name] != nil {
+			inv.warnings = append(inv.warnings, g.name+" is a host and a group; in a pattern it is the host")
 		}
-		for _, name := range names {
-			matched := false
-			for _, h := range hosts {
-				ok, err := path.Match(name, h.Name)
-				if err != nil {
-					return nil, &PatternError{pattern, err.Error()}
-				}
-				if ok && !slices.ContainsFunc(out, func(t transport.Target) bool { return t.Name == h.Name }) {
-					out = append(out, h)
-				}
-				matched = matched || ok
-			}
-			if !matched {
-				return nil, &PatternError{pattern, fmt.Sprintf("%q is none of the %d hosts there are", name, len(hosts))}
-			}
+		for _, h := range g.everyHost() {
+			inv.members[g] = append(inv.members[g], inv.index[h.name])
 		}
 	}
-	return out, nil
+	inv.warnings = slices.Compact(inv.warnings)
+	return inv
+}
+
+// Hosts returns all hosts, in the order of the group all.
+func (inv *Inventory) Hosts() []Host { return slices.Clone(inv.hosts) }
+
+// Host returns the host of that name.
+func (inv *Inventory) Host(name string) (Host, bool) {
+	i, ok := inv.index[name]
+	if !ok {
+		return Host{}, false
+	}
+	return inv.hosts[i], true
+}
+
+// Warnings returns what was read and is not followed, a sentence each with its file and line.
+func (inv *Inventory) Warnings() []string { return slices.Clone(inv.warnings) }
+
+// Usable returns an *UnusableError when one of the hosts can't be reached as its inventory says, else nil.
+func Usable(hosts []Host) error {
+	var bad []error
+	for _, h := range hosts {
+		if h.Problem != nil {
+			bad = append(bad, h.Problem)
+		}
+	}
+	if bad == nil {
+		return nil
+	}
+	return &UnusableError{Hosts: bad}
+}
+
+// Find returns the sources to load when none was named: those of env ($STARLING_INVENTORY, several separated as in
+// $PATH) when it is not empty, else the first of inventory.star, inventory.yaml, inventory.yml and inventory.ini in dir;
+// nil when there is none.
+func Find(dir, env string) []string {
+	if env != "" {
+		return slices.DeleteFunc(filepath.SplitList(env), func(s string) bool { return s == "" })
+	}
+	for _, kind := range []string{"star", "yaml", "yml", "ini"} {
+		path := filepath.Join(dir, "inventory."+kind)
+		if info, err := os.Stat(path); err == nil && !info.IsDir() {
+			return []string{path}
+		}
+	}
+	return nil
 }
