@@ -26,6 +26,9 @@ type LoaderConfig struct {
 	// what a thread must have (the context, the way to print). nil: a thread with the parent's Print and context. The
 	// Loader itself sets Load, the mark for Loading, and the tie between context and thread.
 	NewThread func(parent *starlark.Thread, name string) *starlark.Thread
+	// Read, when not nil, is told of every file before anything in it runs: its absolute path and the SHA-256 of what
+	// is in it, in hexadecimal. Its error ends the load.
+	Read func(path, sum string) error
 }
 
 // Loader reads scripts and modules, each module once for all threads. It is safe for concurrent use.
@@ -119,7 +122,9 @@ func (l *Loader) Program(path string, src []byte) (*starlark.Program, error) {
 }
 
 func (l *Loader) compile(shown, real string, src []byte, kind Kind) (*starlark.Program, error) {
-	l.record(real, src)
+	if err := l.record(real, src); err != nil {
+		return nil, err
+	}
 	f, err := Parse(shown, src, kind)
 	if err != nil {
 		return nil, err
@@ -258,9 +263,20 @@ func (l *Loader) Sources() map[string]string {
 	return maps.Clone(l.sources)
 }
 
-func (l *Loader) record(path string, src []byte) {
-	sum := sha256.Sum256(src)
+func (l *Loader) record(path string, src []byte) error {
+	sum := Digest(src)
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.sources[path] = hex.EncodeToString(sum[:])
+	_, known := l.sources[path]
+	l.sources[path] = sum
+	l.mu.Unlock()
+	if known || l.config.Read == nil {
+		return nil
+	}
+	return l.config.Read(path, sum)
+}
+
+// Digest is the SHA-256 of a source, in hexadecimal.
+func Digest(src []byte) string {
+	sum := sha256.Sum256(src)
+	return hex.EncodeToString(sum[:])
 }

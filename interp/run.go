@@ -39,6 +39,8 @@ type Options struct {
 	// Steps keeps the run so that it can be resumed; nil does not. Past are the steps of the run that is resumed.
 	Steps Steps
 	Past  []Step
+	// Read is told of every file that is read, see LoaderConfig.
+	Read func(path, sum string) error
 	// Flush, when not nil, returns once what Events was told is visible. A print counts as done only then.
 	Flush func()
 	// MaxSteps bounds the computation of each thread, in Starlark's abstract steps; 0: no bound.
@@ -71,7 +73,7 @@ func New(o Options) (*Interp, error) {
 		in.gate.records.past[s.Key] = s
 	}
 	in.predeclared = in.vocabulary()
-	loader, err := NewLoader(LoaderConfig{Script: o.Script, Root: o.Root, Predeclared: in.predeclared, NewThread: in.moduleThread})
+	loader, err := NewLoader(LoaderConfig{Script: o.Script, Root: o.Root, Predeclared: in.predeclared, NewThread: in.moduleThread, Read: o.Read})
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 
 	"go.starlark.net/starlark"
@@ -87,8 +88,9 @@ func (r *recorder) call(ctx context.Context, s Step, act func(begun bool, note s
 		}
 	}
 	value, err := act(begun, was.Note)
-	if ctx.Err() != nil {
-		return value, err // an interrupted call has come to nothing that a resumed run could go by
+	var unknown *builtins.UnknownOutcomeError
+	if ctx.Err() != nil || errors.As(err, &unknown) {
+		return value, err // there is nothing yet that a resumed run could go by
 	}
 	text, unwritable := encodeOutcome(value, err)
 	if unwritable != nil {

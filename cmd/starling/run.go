@@ -3,17 +3,14 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"starling/builtins"
 	"starling/internal/event"
 	"starling/internal/job"
 	"starling/internal/journal"
-	"starling/internal/ui"
 	"starling/internal/wire"
 	"starling/interp"
 )
@@ -26,6 +23,7 @@ type runFlags struct {
 	serial    int
 	vars      []string
 	unreaped  string
+	dry       bool
 	json      bool
 }
 
@@ -52,6 +50,7 @@ unreaped, 4 a host could not be reached, 130 interrupted.`,
 	flags.IntVar(&f.serial, "serial", 0, "take `N` hosts at a time, and no further ones once a host has failed (0: all at once)")
 	flags.StringArrayVar(&f.vars, "var", nil, "set the variable that var(`NAME=VALUE`) returns; may be given again")
 	flags.StringVar(&f.unreaped, "unreaped", "fail", "what to do about jobs nobody came back for: fail, wait or warn")
+	flags.BoolVar(&f.dry, "check", false, "a dry run: change nothing on any host, and say what would be done")
 	flags.BoolVar(&f.json, "json", false, "write events to standard output, one JSON object per line")
 	return cmd
 }
@@ -70,8 +69,13 @@ func (f *runFlags) check() (vars map[string]string, err error) {
 	case f.limit != "" && f.on == "" && f.sandbox == 0:
 		return nil, fmt.Errorf("--limit %q narrows --on, which was not given", f.limit)
 	}
-	vars = map[string]string{}
-	for _, pair := range f.vars {
+	return variables(f.vars)
+}
+
+// variables reads pairs of the form NAME=VALUE.
+func variables(pairs []string) (map[string]string, error) {
+	vars := map[string]string{}
+	for _, pair := range pairs {
 		name, value, ok := strings.Cut(pair, "=")
 		if !ok || name == "" {
 			return nil, fmt.Errorf("--var %q: want NAME=VALUE", pair)
@@ -106,57 +110,13 @@ func (r *root) runScript(ctx context.Context, script string, f runFlags) error {
 		return usage(err)
 	}
 	id := journal.NewRunID()
-	view := r.watch(f.json, names(targets))
-	defer view.Close()
-	r.prompter.pause = view.Pause
-	s.start(id, view.Sink(), f.forks)
-	s.known = targets
-	in, err := interp.New(interp.Options{Script: script, Source: source, Serial: f.serial, Events: view.Sink(),
-		Run: &builtins.Run{Engine: s.engine, Locate: s.locate, Hosts: s.hosts, Passing: s.sandbox != nil, Vars: vars}})
-	if err == nil {
-		_, err = in.Check()
-	}
-	if err != nil {
-		view.Close()
-		r.voice().script("", err)
-		return &codeError{exitUsage, nil}
-	}
-	if err := s.journal.BeginRun(ctx, journal.Run{ID: id, Script: script, Args: os.Args, Targets: names(targets), Vars: vars, PID: os.Getpid(),
-		Host: hostname(), Started: time.Now(), Files: files(in.Sources())}); err != nil {
-		return err
-	}
-	// A sandbox's hosts are all meant when none is named, but a script that goes to its hosts by itself runs once.
-	if len(targets) > 0 && (f.on != "" || !in.Uses("each")) {
-		hosts := make([]*job.Host, len(targets))
-		for i, t := range targets {
-			hosts[i] = s.host(t)
-		}
-		in.On(hosts)
-	}
-	began := time.Now()
-	view.Sink()(event.Event{Time: began, Kind: event.RunStart, Run: id, Msg: script, Hosts: names(targets)})
-	outcomes, err := in.Execute(ctx)
+	release, err := s.journal.Claim(id)
 	if err != nil {
 		return err
 	}
-	unreaped := s.settle(ctx, view.Sink(), f.unreaped)
-	code := exitCode(outcomes, unreaped, f.unreaped)
-	view.Sink()(event.Event{Time: time.Now(), Kind: event.RunEnd, Run: id, Code: &code, Elapsed: time.Since(began)})
-	r.explain(view, outcomes)
-	if err := s.journal.EndRun(context.WithoutCancel(ctx), id, code, ""); err != nil {
-		r.voice().report(err)
-	}
-	return &codeError{code, nil}
-}
-
-// explain prints the errors of the hosts, each with its traceback, once the view has said how they ended.
-func (r *root) explain(view *ui.UI, outcomes []interp.Outcome) {
-	view.Close()
-	for _, o := range outcomes {
-		if o.Err != nil {
-			r.voice().script(o.Host, o.Err)
-		}
-	}
+	defer release()
+	return r.execute(ctx, s, id, plan{Script: script, Dir: here(), Source: source, On: f.on != "", Targets: targets, Serial: f.serial,
+		Forks: f.forks, Unreaped: f.unreaped, Check: f.dry, Vars: vars}, f.json)
 }
 
 // endPatience bounds the last look at jobs that nobody came back for.

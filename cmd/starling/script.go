@@ -8,7 +8,6 @@ import (
 	"os"
 
 	"starling/internal/inventory"
-	"starling/internal/journal"
 	"starling/internal/transport"
 )
 
@@ -31,14 +30,6 @@ func limited(targets []transport.Target, pattern string) ([]transport.Target, er
 		return targets, nil
 	}
 	return inventory.Among(targets, pattern)
-}
-
-func files(sources map[string]string) []journal.File {
-	out := make([]journal.File, 0, len(sources))
-	for path, sum := range sources {
-		out = append(out, journal.File{Path: path, SHA256: sum})
-	}
-	return out
 }
 
 func hostname() string {
