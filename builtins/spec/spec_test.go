@@ -299,7 +299,7 @@ func FuzzParseDuration(f *testing.F) {
 
 func TestNearest(t *testing.T) {
 	names := []string{"async", "poll", "key", "creates"}
-	for name, want := range map[string]string{"asinc": "async", "pol": "poll", "create": "creates", "kez": "key", "x": "", "zzzzzzz": "", "Async": "async"} {
+	for name, want := range map[string]string{"asinc": "async", "pol": "poll", "create": "creates", "kez": "key", "x": "", "zzzzzzz": "", "Async": "async", "kye": "key", "ploL": "poll"} {
 		require.Equal(t, want, Nearest(name, names), name)
 	}
 }
