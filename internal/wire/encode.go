@@ -193,6 +193,7 @@ func (r Shell) encode(b *builder) error {
 	}
 	// What the command must not see goes first, within the text itself.
 	head := privates() + "set --;export STARLING_JOB=" + r.Cookie + ";"
+	head += `cd "${HOME:-/}" 2>/dev/null||cd /||exit 126;` // where a job runs, too
 	if dir != "" {
 		head += "cd " + raw(dir) + "||exit 126;"
 	}
