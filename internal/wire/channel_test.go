@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"bytes"
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
@@ -94,7 +93,7 @@ type channel struct {
 	nonce  string
 	seq    int
 	opened bool
-	stderr bytes.Buffer
+	stderr *os.File // a file: a pipe would need a goroutine that reads it
 }
 
 func (h *host) open() *channel {
@@ -105,7 +104,9 @@ func (h *host) open() *channel {
 	require.NoError(h.t, err)
 	out, err := c.cmd.StdoutPipe()
 	require.NoError(h.t, err)
-	c.cmd.Stderr = &c.stderr
+	c.stderr, err = os.CreateTemp(h.home, "stderr")
+	require.NoError(h.t, err)
+	c.cmd.Stderr = c.stderr
 	require.NoError(h.t, c.cmd.Start())
 	c.r = NewReader(out, c.nonce)
 	_, err = c.in.Write(OpenFor(c.nonce, h.sh))
@@ -123,6 +124,7 @@ func (c *channel) close() {
 	watch := time.AfterFunc(20*time.Second, func() { _ = c.cmd.Process.Kill() })
 	defer watch.Stop()
 	_ = c.cmd.Wait()
+	_ = c.stderr.Close()
 }
 
 // ask makes one exchange.
@@ -134,7 +136,10 @@ func (c *channel) ask(req Request) []Frame {
 	_, err = c.in.Write(b)
 	require.NoError(c.t, err)
 	frames, err := c.r.Answer(c.seq)
-	require.NoError(c.t, err, "noise: %s\nstderr: %s", c.r.Noise(), c.stderr.String())
+	if err != nil {
+		said, _ := os.ReadFile(c.stderr.Name())
+		require.NoError(c.t, err, "noise: %s\nstderr: %s", c.r.Noise(), said)
+	}
 	return frames
 }
 
