@@ -171,33 +171,28 @@ func (p *literal) paren() (any, error) {
 	return list, nil
 }
 
-// braces reads a dict, or a set, which becomes a list.
+// braces reads a dict, or a set, which becomes a list. What follows the first value tells.
 func (p *literal) braces() (any, error) {
-	begin := *p
-	if list, err := p.list('}'); err == nil && len(list) > 0 {
-		return list, nil
-	}
-	*p = begin
 	p.rest = p.rest[1:]
-	dict := map[string]any{}
+	dict, set := map[string]any{}, []any{}
 	for p.next() != '}' {
 		key, err := p.value()
 		if err != nil {
 			return nil, err
 		}
-		if p.next() != ':' {
-			return nil, errNoLiteral
-		}
-		p.rest = p.rest[1:]
-		v, err := p.value()
-		if err != nil {
-			return nil, err
-		}
 		name, ok := keyText(key)
-		if !ok {
+		isDict := p.next() == ':'
+		if !ok || isDict && len(set) > 0 || !isDict && len(dict) > 0 {
 			return nil, errNoLiteral
 		}
-		dict[name] = v
+		if isDict {
+			p.rest = p.rest[1:]
+			if dict[name], err = p.value(); err != nil {
+				return nil, err
+			}
+		} else {
+			set = append(set, key)
+		}
 		if p.next() == ',' {
 			p.rest = p.rest[1:]
 		} else if p.next() != '}' {
@@ -205,6 +200,9 @@ func (p *literal) braces() (any, error) {
 		}
 	}
 	p.rest = p.rest[1:]
+	if len(set) > 0 {
+		return set, nil
+	}
 	return dict, nil
 }
 
