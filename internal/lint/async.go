@@ -5,8 +5,6 @@ import (
 	"math"
 	"time"
 
-	"go.starlark.net/syntax"
-
 	"starling/builtins/spec"
 )
 
@@ -140,10 +138,4 @@ func span(d time.Duration) string {
 		}
 	}
 	return text
-}
-
-// at is where a node begins, as messages about another one mention it.
-func at(n syntax.Node) string {
-	pos := syntax.Start(n)
-	return fmt.Sprintf("line %d", pos.Line)
 }

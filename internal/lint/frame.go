@@ -99,6 +99,7 @@ func (x *frame) stmt(s syntax.Stmt) bool {
 func (x *frame) branch(s *syntax.IfStmt) bool {
 	x.eval(s.Cond)
 	before := maps.Clone(x.vars)
+	x.fl.steps += len(x.vars) / 4
 	first := x.block(s.True)
 	then := x.vars
 	x.vars = before
@@ -118,6 +119,7 @@ func (x *frame) loop(body []syntax.Stmt, next func()) {
 	x.loops++
 	for {
 		changes, head := x.fl.changes, maps.Clone(x.vars)
+		x.fl.steps += len(x.vars) / 4
 		var exits []vars
 		x.exits = &exits
 		next()

@@ -32,6 +32,7 @@ type param struct {
 	reaps    bool
 	escapes  bool
 	returned bool
+	given    value // by all calls that were seen
 }
 
 // function returns what is known of a def or a lambda, without analysing it yet.
@@ -65,12 +66,18 @@ func (fl *flow) function(f *file, n syntax.Node) *function {
 	return fn
 }
 
-// analyse follows the function's body once; it reports false if that is under way, as it is in a recursion.
+// maxDepth bounds how many calls the analysis follows into one another.
+const maxDepth = 500
+
+// analyse follows the function's body once; it reports false if that can't be said yet, as in
+// a recursion.
 func (fl *flow) analyse(fn *function) bool {
-	if fn.done || fn.busy {
+	if fn.done || fn.busy || fl.depth > maxDepth {
 		return fn.done
 	}
 	fn.busy = true
+	fl.depth++
+	defer func() { fl.depth-- }()
 	x := &frame{fl: fl, file: fn.file, fn: fn, vars: vars{}}
 	for i, p := range fn.params {
 		x.set(p.id, value{fl.param(fn, i, "")})
@@ -133,7 +140,9 @@ func (x *frame) invoke(fn *function, n syntax.Node, args []actual) value {
 		given[a] = union(given[a], args[i].v)
 	}
 	var out value
-	for i, p := range fn.params {
+	for i := range fn.params {
+		p := &fn.params[i]
+		p.given = union(p.given, given[i])
 		if p.reaps {
 			fl.reap(given[i])
 		}

@@ -190,6 +190,9 @@ func (x *frame) native(name string, e *syntax.CallExpr, args []actual) value {
 		if x.fn == nil && x.file.library {
 			return nil // is an error already
 		}
+		if fl.attached(c) {
+			return nil
+		}
 		return fl.job(x.file, e, 0, limit)
 	}
 	return nil
@@ -216,7 +219,7 @@ func (x *frame) reaper(name string, e *syntax.CallExpr, args []actual, v value) 
 			}
 		}
 		if c.retries() == 0 && x.dropped == syntax.Expr(e) && x.loops == 0 {
-			x.glance(e, v)
+			x.glance(c, v)
 			return v
 		}
 	}
@@ -225,10 +228,11 @@ func (x *frame) reaper(name string, e *syntax.CallExpr, args []actual, v value) 
 }
 
 // glance notes a look of which nobody reads the answer. Only for jobs whose start is seen does it matter.
-func (x *frame) glance(e *syntax.CallExpr, v value) {
+func (x *frame) glance(c *call, v value) {
+	delay, _ := c.get("delay")
 	v.reach(func(t *thing) {
 		if t.kind == aJob {
-			t.looks = append(t.looks, &look{x.file, syntax.Start(e)})
+			t.looks = append(t.looks, &look{x.file, syntax.Start(c.expr), delay != nil})
 		} else {
 			x.fl.reap(value{t}.only(func(t *thing) bool { return t.kind != aList }))
 		}

@@ -1,8 +1,11 @@
 package lint
 
 import (
+	"fmt"
+	"slices"
 	"time"
 
+	"go.starlark.net/starlark"
 	"go.starlark.net/syntax"
 )
 
@@ -13,6 +16,7 @@ import (
 func (p *project) follow() {
 	fl := &flow{p: p, things: map[key]*thing{}, globals: map[*syntax.Ident]value{}, used: map[*syntax.Ident]bool{},
 		fns: map[syntax.Node]*function{}, waits: map[*syntax.CallExpr]*patience{}, last: map[syntax.Expr]value{}}
+	fl.keyed = p.keyed()
 	for _, f := range p.order {
 		x := &frame{fl: fl, file: f, vars: vars{}}
 		x.block(f.tree.Stmts)
@@ -66,8 +70,11 @@ func (fl *flow) unreaped() {
 		}
 		if len(t.looks) > 0 {
 			for _, l := range t.looks {
+				if l.said {
+					continue
+				}
 				fl.p.report(l.file, RetriesNoReap, l.pos, "give retries=N and delay=SECONDS, or use wait(job)",
-					"async_status: one look, of which the answer is ignored: the job of %s may still run", at(t.node))
+					"async_status: one look, of which the answer is ignored: the job of %s may still run", t.at(l.file))
 			}
 			continue
 		}
@@ -90,8 +97,7 @@ func (p *project) starter(f *file, e *syntax.CallExpr) string {
 // impatient is the rule gives-up-early.
 func (fl *flow) impatient() {
 	for _, w := range fl.waits {
-		jobs := w.jobs
-		each := false
+		jobs, each := w.jobs.given(0), false
 		if len(jobs) == 1 && jobs[0].kind == aList {
 			jobs, each = jobs[0].holds, true
 		}
@@ -112,6 +118,74 @@ func (fl *flow) impatient() {
 		}
 		_, pos := w.call.get("retries")
 		fl.p.report(w.call.file, GivesUpEarly, pos, "retries × delay should cover async, or use wait(job)",
-			"async_status: gives up after %s, and the job of %s may run for %s", span(w.span), at(late.node), span(longest))
+			"async_status: gives up after %s, and the job of %s may run for %s", span(w.span), late.at(w.call.file), span(longest))
 	}
+}
+
+// given returns v with what callers gave in the place of a function's parameters.
+func (v value) given(depth int) value {
+	if depth > 20 || !v.any(aParam) {
+		return v
+	}
+	var out value
+	for _, t := range v {
+		if t.kind == aParam {
+			out = union(out, t.fn.params[t.index].given.given(depth+1))
+		} else {
+			out = union(out, value{t})
+		}
+	}
+	return out
+}
+
+// at is where a thing was made, as a message about a place in f mentions it.
+func (t *thing) at(f *file) string {
+	line := syntax.Start(t.node).Line
+	if t.file == f {
+		return fmt.Sprintf("line %d", line)
+	}
+	return fmt.Sprintf("%s:%d", t.file.path, line)
+}
+
+// keyed returns the calls that wait for a job with a key.
+func (p *project) keyed() []*call {
+	var out []*call
+	for _, f := range p.order {
+		syntax.Walk(f.tree, func(n syntax.Node) bool {
+			e, ok := n.(*syntax.CallExpr)
+			if !ok {
+				return true
+			}
+			if c := p.call(f, e); c != nil && c.async() && c.key() != "" {
+				if _, leaves := c.starts(); !leaves {
+					out = append(out, c)
+				}
+			}
+			return true
+		})
+	}
+	return out
+}
+
+// attached reports whether the job that c starts has a key under which another call attaches to it: then that one sees
+// how the job ends.
+func (fl *flow) attached(c *call) bool {
+	key := c.key()
+	return key != "" && slices.ContainsFunc(fl.keyed, func(other *call) bool {
+		return key == unknownKey || other.key() == unknownKey || other.key() == key
+	})
+}
+
+// unknownKey is no key.
+const unknownKey = "\x00"
+
+// key returns the key that a call gives its job, "" for none.
+func (c *call) key() string {
+	if e, _ := c.get("key"); e == nil || c.param("key") == nil {
+		return ""
+	}
+	if s, ok := c.constant("key").(starlark.String); ok {
+		return string(s)
+	}
+	return unknownKey
 }

@@ -1,6 +1,7 @@
 package lint
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -51,13 +52,6 @@ func (f *file) used(to *syntax.Ident) bool {
 
 // nearest returns the name of the vocabulary or of the language that is most like name, or "".
 func (p *project) nearest(name string) string {
-	var names []string
-	for n := range p.known {
-		names = append(names, n)
-	}
-	for n := range starlark.Universe {
-		names = append(names, n)
-	}
-	slices.Sort(names)
-	return spec.Nearest(name, names)
+	vocabulary, language := slices.Sorted(maps.Keys(p.known)), slices.Sorted(maps.Keys(starlark.Universe))
+	return spec.Nearest(name, append(vocabulary, language...)) // the first of those that are equally near
 }

@@ -133,7 +133,7 @@ func (x export) resolve(depth int) (*file, *syntax.DefStmt) {
 
 // surely returns the first builtin for which wrong holds that a call of def reaches whatever its arguments are, or "".
 func (p *project) surely(f *file, def *syntax.DefStmt, wrong func(*spec.Spec) bool, seen map[*syntax.DefStmt]bool) string {
-	if seen[def] { // found nothing, or still at it
+	if seen[def] || len(seen) > maxDepth { // found nothing, or still at it
 		return ""
 	}
 	seen[def] = true

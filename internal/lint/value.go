@@ -59,6 +59,7 @@ const plain = "\x00"
 type look struct {
 	file *file
 	pos  syntax.Position
+	said bool // that it is only one look is reported already
 }
 
 // value is a set of things, sorted by id. It is never changed in place.
@@ -177,6 +178,8 @@ type flow struct {
 	last    map[syntax.Expr]value // of each item of a list or tuple, when it was evaluated last
 	changes int                   // counts everything that was learnt, to see when a loop has nothing new
 	steps   int                   // how much work there was
+	depth   int                   // of the calls that are being followed
+	keyed   []*call               // those that may attach to a job by its key and see its end
 	every   bool                  // jobs() is reaped: then everything is
 }
 
