@@ -66,7 +66,9 @@ type Run struct {
 	// Locate returns the host on which a job of an earlier run lives, or an error that wraps job.ErrNoRecord.
 	Locate func(ctx context.Context, id string) (*job.Host, error)
 	// Hosts returns the hosts that a pattern means.
-	Hosts func(pattern string) ([]*job.Host, error)
+	Hosts func(ctx context.Context, pattern string) ([]*job.Host, error)
+	// About returns what the inventory says of a host: its groups, and a dict of its variables.
+	About func(name string) (groups []string, vars starlark.Value)
 	// Passing says that the hosts end with this program, as a sandbox's do.
 	Passing bool
 	// Check makes it a dry run: nothing on a host changes.
@@ -89,6 +91,6 @@ func All() []Builtin {
 	return []Builtin{
 		run, asyncStatus, wait, waitAny, cancel, detach, jobs, output,
 		reboot, waitForConnection, ping,
-		host, hosts, variable,
+		host, hosts, variable, quote,
 	}
 }

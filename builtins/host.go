@@ -25,7 +25,7 @@ var host = Builtin{
 		if c.Host == nil {
 			return starlark.None, nil
 		}
-		return HostValue(c.Host), nil
+		return c.Run.HostValue(c.Host), nil
 	},
 }
 
@@ -43,28 +43,33 @@ var hosts = Builtin{
 		Example: `print([h.name for h in hosts()])`,
 	},
 	Do: func(c *Call) (starlark.Value, error) {
-		found, err := c.Run.Hosts(c.Args.String("pattern"))
+		found, err := c.Run.Hosts(c.Ctx, c.Args.String("pattern"))
 		if err != nil {
 			return nil, err
 		}
 		values := make([]starlark.Value, len(found))
 		for i, h := range found {
-			values[i] = HostValue(h)
+			values[i] = c.Run.HostValue(h)
 		}
 		return starlark.NewList(values), nil
 	},
 }
 
 // HostValue is a host as a script sees it.
-func HostValue(h *job.Host) starlark.Value {
+func (r *Run) HostValue(h *job.Host) starlark.Value {
 	t := h.Target()
+	groups, vars := r.About(t.Name)
+	names := make([]starlark.Value, len(groups))
+	for i, g := range groups {
+		names[i] = starlark.String(g)
+	}
 	return starlarkstruct.FromStringDict(starlark.String("host"), starlark.StringDict{
 		"name":   starlark.String(t.Name),
 		"addr":   starlark.String(t.Addr),
 		"user":   starlark.String(t.User),
 		"port":   starlark.MakeInt(t.Port),
-		"groups": starlark.NewList(nil),
-		"vars":   starlark.NewDict(0),
+		"groups": starlark.NewList(names),
+		"vars":   vars,
 	})
 }
 

@@ -1,6 +1,7 @@
 package interp
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -53,7 +54,7 @@ func (in *Interp) doEach(c *builtins.Call) (starlark.Value, error) {
 				"put the call into def main(), which is called once the top level has run"}
 		}
 	}
-	hosts, err := in.hostsOf(c.Args.Value("hosts"))
+	hosts, err := in.hostsOf(c.Ctx, c.Args.Value("hosts"))
 	if err != nil {
 		return nil, err
 	}
@@ -145,7 +146,7 @@ func (in *Interp) batch(c *builtins.Call, fn starlark.Callable, fork string, hos
 			thread := in.newThread(c.Ctx, fork+h.Name(), h)
 			release := CancelWith(c.Ctx, thread)
 			defer release()
-			value, err := starlark.Call(thread, fn, starlark.Tuple{builtins.HostValue(h)}, nil)
+			value, err := starlark.Call(thread, fn, starlark.Tuple{in.options.Run.HostValue(h)}, nil)
 			if err == nil {
 				value.Freeze()
 			}
@@ -156,9 +157,9 @@ func (in *Interp) batch(c *builtins.Call, fn starlark.Callable, fork string, hos
 }
 
 // hostsOf resolves the hosts argument, before anything is done on any.
-func (in *Interp) hostsOf(v starlark.Value) ([]*job.Host, error) {
+func (in *Interp) hostsOf(ctx context.Context, v starlark.Value) ([]*job.Host, error) {
 	if pattern, ok := starlark.AsString(v); ok {
-		return in.options.Run.Hosts(pattern)
+		return in.options.Run.Hosts(ctx, pattern)
 	}
 	list, ok := v.(starlark.Iterable)
 	if !ok {
@@ -179,7 +180,7 @@ func (in *Interp) hostsOf(v starlark.Value) ([]*job.Host, error) {
 		if !ok {
 			return nil, fmt.Errorf("hosts: got %s among the hosts, want a name or a host", item.Type())
 		}
-		found, err := in.options.Run.Hosts(name)
+		found, err := in.options.Run.Hosts(ctx, name)
 		if err != nil {
 			return nil, err
 		}

@@ -75,7 +75,7 @@ func (r *root) listJobs(ctx context.Context, f jobsFlags) error {
 
 // listHosts lists what the hosts themselves know, the journal's words added where it has some.
 func (r *root) listHosts(ctx context.Context, s *session, f jobsFlags) error {
-	targets, err := s.targets(f.on)
+	targets, err := s.targets(ctx, f.on, "")
 	if err != nil {
 		return err
 	}

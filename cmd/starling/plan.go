@@ -18,16 +18,19 @@ import (
 
 // plan is all that it takes to carry out a run, and to go on with it: the journal keeps it as JSON.
 type plan struct {
-	Script   string             `json:"script"` // as the user named it, in Dir
-	Dir      string             `json:"dir"`    // the working folder
-	Source   []byte             `json:"-"`
-	On       bool               `json:"on"`      // once per host
-	Targets  []transport.Target `json:"targets"` // the hosts the run knows
-	Serial   int                `json:"serial,omitempty"`
-	Forks    int                `json:"forks"`
-	Unreaped string             `json:"unreaped"`
-	Check    bool               `json:"check,omitempty"`
-	Vars     map[string]string  `json:"-"` // the journal has a column for them
+	Script      string             `json:"script"` // as the user named it, in Dir
+	Dir         string             `json:"dir"`    // the working folder
+	Source      []byte             `json:"-"`
+	On          bool               `json:"on"`      // once per host
+	Targets     []transport.Target `json:"targets"` // those it runs on
+	World       string             `json:"world"`   // digest of all hosts there were
+	Inventories []string           `json:"inventories,omitempty"`
+	SSHConfig   string             `json:"ssh_config,omitempty"`
+	Serial      int                `json:"serial,omitempty"`
+	Forks       int                `json:"forks"`
+	Unreaped    string             `json:"unreaped"`
+	Check       bool               `json:"check,omitempty"`
+	Vars        map[string]string  `json:"-"` // the journal has a column for them
 
 	rerun bool
 	past  []journal.Step
@@ -41,12 +44,11 @@ func (r *root) execute(ctx context.Context, s *session, id string, p plan, json 
 	r.prompter.pause = view.Pause
 	s.start(id, view.Sink(), p.Forks)
 	s.engine.Adopt(p.jobs)
-	s.known = p.Targets
 	keeper := stepKeeper{s.journal, id}
 	in, err := interp.New(interp.Options{
 		Script: p.Script, Source: p.Source, Serial: p.Serial, Events: view.Sink(), Flush: view.Flush,
 		Steps: keeper, Past: keeper.past(p.past), Read: s.reader(ctx, id),
-		Run: &builtins.Run{Engine: s.engine, Locate: s.locate, Hosts: s.hosts, Passing: s.sandbox != nil, Vars: p.Vars,
+		Run: &builtins.Run{Engine: s.engine, Locate: s.locate, Hosts: s.find, About: s.about, Passing: s.sandbox != nil, Vars: p.Vars,
 			Check: p.Check, Rerun: p.rerun},
 	})
 	if err != nil {

@@ -43,11 +43,10 @@ func (r *root) repl(ctx context.Context, on string, sandbox int) error {
 		return err
 	}
 	defer s.close()
-	targets, err := s.targets(on)
+	targets, err := s.targets(ctx, on, "")
 	if err != nil {
-		return usage(err)
+		return err
 	}
-	s.known = targets
 	view := ui.New(ui.Options{Out: r.io.out, Err: r.io.err, Hosts: names(targets), Verbose: r.flags.verbose})
 	defer view.Close()
 	id := journal.NewRunID()
@@ -57,7 +56,7 @@ func (r *root) repl(ctx context.Context, on string, sandbox int) error {
 		hosts = append(hosts, s.host(t))
 	}
 	in, err := interp.New(interp.Options{Script: "<repl>", Hosts: hosts, Events: view.Sink(),
-		Run: &builtins.Run{Engine: s.engine, Locate: s.locate, Hosts: s.hosts, Passing: s.sandbox != nil}})
+		Run: &builtins.Run{Engine: s.engine, Locate: s.locate, Hosts: s.find, About: s.about, Passing: s.sandbox != nil}})
 	if err != nil {
 		return err
 	}

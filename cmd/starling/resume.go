@@ -77,11 +77,18 @@ func (r *root) resume(ctx context.Context, id string, vars map[string]string, re
 		return usage(err)
 	}
 	p.rerun = rerun
-	if changed := changes(run, vars); len(changed) > 0 {
-		return usage(&changedError{id, changed})
-	}
 	if err := os.Chdir(p.Dir); err != nil {
 		return fmt.Errorf("run %s: its working folder: %w", id, err)
+	}
+	r.flags.inventories, r.flags.sshConfig = p.Inventories, p.SSHConfig
+	changed := changes(run, vars)
+	if digest, err := s.digest(ctx); err != nil {
+		changed = append(changed, "the hosts: "+err.Error())
+	} else if digest != p.World {
+		changed = append(changed, "the hosts of the inventory have changed")
+	}
+	if len(changed) > 0 {
+		return usage(&changedError{id, changed})
 	}
 	return r.execute(ctx, s, id, p, asJSON)
 }

@@ -19,10 +19,11 @@ type root struct {
 
 // common are the flags that every command that reaches hosts takes.
 type common struct {
-	sshConfig string
-	acceptNew bool
-	journal   string
-	verbose   int
+	inventories []string
+	sshConfig   string
+	acceptNew   bool
+	journal     string
+	verbose     int
 }
 
 func newRoot(io streams, signals *signals) *root {
@@ -46,11 +47,12 @@ becomes a job on the host that outlives the connection; async_status(job, retrie
 		return &helpfulError{err, "starling help" + strings.TrimPrefix(cmd.CommandPath(), "starling")}
 	})
 	flags := r.cobra.PersistentFlags()
+	flags.StringArrayVarP(&r.flags.inventories, "inventory", "i", nil, "take hosts and groups from this `SOURCE`: a file, folder, executable or list \"a,b,\"; may be given again (default $STARLING_INVENTORY, else inventory.star, .yaml, .yml or .ini here)")
 	flags.StringVarP(&r.flags.sshConfig, "ssh-config", "F", "", "read this ssh_config `file` in place of the user's and the system's")
 	flags.BoolVar(&r.flags.acceptNew, "accept-new", false, "trust and remember the key of a host that no known_hosts file names")
 	flags.StringVar(&r.flags.journal, "journal", "", "keep runs and jobs in this `file` (default $STARLING_JOURNAL, else starling/journal.db in the XDG state folder)")
 	flags.CountVarP(&r.flags.verbose, "verbose", "v", "say more")
-	r.cobra.AddCommand(r.runCommand(), r.jobsCommand(), r.runsCommand(), r.resumeCommand(), r.replCommand(), r.docCommand(), r.versionCommand())
+	r.cobra.AddCommand(r.runCommand(), r.jobsCommand(), r.runsCommand(), r.resumeCommand(), r.hostsCommand(), r.lintCommand(), r.replCommand(), r.docCommand(), r.versionCommand())
 	return r
 }
 

@@ -24,6 +24,7 @@ type runFlags struct {
 	vars      []string
 	unreaped  string
 	dry       bool
+	noLint    bool
 	json      bool
 }
 
@@ -51,6 +52,7 @@ unreaped, 4 a host could not be reached, 130 interrupted.`,
 	flags.StringArrayVar(&f.vars, "var", nil, "set the variable that var(`NAME=VALUE`) returns; may be given again")
 	flags.StringVar(&f.unreaped, "unreaped", "fail", "what to do about jobs nobody came back for: fail, wait or warn")
 	flags.BoolVar(&f.dry, "check", false, "a dry run: change nothing on any host, and say what would be done")
+	flags.BoolVar(&f.noLint, "no-lint", false, "run the script although starling lint finds errors in it")
 	flags.BoolVar(&f.json, "json", false, "write events to standard output, one JSON object per line")
 	return cmd
 }
@@ -102,12 +104,16 @@ func (r *root) runScript(ctx context.Context, script string, f runFlags) error {
 		return err
 	}
 	defer s.close()
-	targets, err := s.targets(f.on)
-	if err == nil {
-		targets, err = limited(targets, f.limit)
-	}
+	targets, err := s.targets(ctx, f.on, f.limit)
 	if err != nil {
-		return usage(err)
+		return err
+	}
+	digest, err := s.digest(ctx)
+	if err != nil {
+		return err
+	}
+	if !f.noLint && !r.lintFirst(script, source) {
+		return &codeError{exitUsage, nil}
 	}
 	id := journal.NewRunID()
 	release, err := s.journal.Claim(id)
@@ -115,8 +121,8 @@ func (r *root) runScript(ctx context.Context, script string, f runFlags) error {
 		return err
 	}
 	defer release()
-	return r.execute(ctx, s, id, plan{Script: script, Dir: here(), Source: source, On: f.on != "", Targets: targets, Serial: f.serial,
-		Forks: f.forks, Unreaped: f.unreaped, Check: f.dry, Vars: vars}, f.json)
+	return r.execute(ctx, s, id, plan{Script: script, Dir: here(), Source: source, On: f.on != "", Targets: targets, World: digest,
+		Inventories: r.flags.inventories, SSHConfig: r.flags.sshConfig, Serial: f.serial, Forks: f.forks, Unreaped: f.unreaped, Check: f.dry, Vars: vars}, f.json)
 }
 
 // endPatience bounds the last look at jobs that nobody came back for.

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 
-	"starling/internal/inventory"
 	"starling/internal/transport"
 )
 
@@ -22,14 +21,6 @@ func readScript(in io.Reader, path string) ([]byte, error) {
 		return nil, fmt.Errorf("script %s: %w", path, failed.Err)
 	}
 	return text, err
-}
-
-// limited narrows targets to those of the pattern; "" is no limit.
-func limited(targets []transport.Target, pattern string) ([]transport.Target, error) {
-	if pattern == "" {
-		return targets, nil
-	}
-	return inventory.Among(targets, pattern)
 }
 
 func hostname() string {

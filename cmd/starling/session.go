@@ -25,7 +25,7 @@ type session struct {
 	engine  *job.Engine
 	sandbox *sandbox.Sandbox // nil when there is none
 	options ssh.Options
-	known   []transport.Target // the hosts that the run was given; nil: none
+	hosts   *inventory.Inventory // nil until it was asked for
 }
 
 // open opens the journal, and with n > 0 a sandbox, which keeps its jobs in a journal of its own: they end with it.
@@ -69,44 +69,6 @@ func (r *root) sshOptions() ssh.Options {
 // start makes the engine for a run; "" is none.
 func (s *session) start(run string, events event.Sink, forks int) {
 	s.engine = job.New(job.Config{Run: run, Recorder: s.journal, Events: events, Forks: forks})
-}
-
-// targets returns the hosts that --on names; all of the sandbox when it names none.
-func (s *session) targets(pattern string) ([]transport.Target, error) {
-	if s.sandbox != nil {
-		return inventory.Among(s.sandbox.Hosts(), pattern)
-	}
-	if pattern == "" {
-		return nil, nil
-	}
-	targets, err := inventory.Names(pattern)
-	if err != nil {
-		return nil, usage(err)
-	}
-	for i := range targets {
-		targets[i].ConfigFile = s.root.flags.sshConfig
-		if err := ssh.New(targets[i], s.options).Validate(); err != nil {
-			return nil, usage(err)
-		}
-	}
-	return targets, nil
-}
-
-// hosts returns the hosts that a pattern in a script means: of those the run was given, or names that ssh_config or
-// DNS knows.
-func (s *session) hosts(pattern string) ([]*job.Host, error) {
-	targets, err := s.known, error(nil)
-	switch {
-	case pattern != "all" && s.known != nil:
-		targets, err = inventory.Among(s.known, pattern)
-	case pattern != "all":
-		targets, err = s.targets(pattern)
-	}
-	hosts := make([]*job.Host, len(targets))
-	for i, t := range targets {
-		hosts[i] = s.host(t)
-	}
-	return hosts, err
 }
 
 func (s *session) host(t transport.Target) *job.Host {

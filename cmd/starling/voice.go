@@ -27,6 +27,8 @@ func (v voice) errorf(format string, args ...any) {
 	fmt.Fprintf(v.w, "starling: error: "+format+"\n", args...)
 }
 
+func (v voice) warn(text string) { fmt.Fprintf(v.w, "starling: warning: %s\n", text) }
+
 func (v voice) hint(text string) {
 	if text != "" {
 		fmt.Fprintf(v.w, "starling: hint: %s\n", text)

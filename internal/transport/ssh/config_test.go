@@ -158,6 +158,19 @@ Host c
 	}}, e)
 }
 
+// What a target says itself comes before ssh_config.
+func TestTargetOverConfig(t *testing.T) {
+	o := home(t, "Host web1\n  ProxyJump b\n  IdentityFile ~/of-config\n", nil)
+	chain, err := o.chain(transport.Target{Name: "web1", Jump: "admin@c", IdentityFile: "~/of-target"})
+	require.NoError(t, err)
+	require.Len(t, chain, 2)
+	require.Equal(t, "admin", chain[0].user)
+	require.Equal(t, []string{filepath.Join(o.Home, "of-target"), filepath.Join(o.Home, "of-config")}, chain[1].identities)
+	chain, err = o.chain(transport.Target{Name: "web1", Jump: "none"})
+	require.NoError(t, err)
+	require.Len(t, chain, 1)
+}
+
 func TestAlgorithmLists(t *testing.T) {
 	usual, insecure := []string{"aa", "ab", "b"}, []string{"old"}
 	tests := []struct {

@@ -111,6 +111,9 @@ func (o Options) interpret(l *lookup, target transport.Target) (*settings, error
 	if s.connectTimeout == 0 {
 		s.connectTimeout = defaultConnectTimeout
 	}
+	if target.Jump != "" {
+		s.jump = target.Jump
+	}
 	if strings.EqualFold(s.jump, "none") {
 		s.jump = ""
 	}
@@ -146,6 +149,10 @@ func (o Options) interpret(l *lookup, target transport.Target) (*settings, error
 		r.tokens['k'] = s.keyAlias
 	}
 	s.identities, s.identitiesSet = r.files("identityfile", "~/.ssh/id_ed25519", "~/.ssh/id_ecdsa", "~/.ssh/id_rsa")
+	if target.IdentityFile != "" {
+		s.identities = append([]string{inHome(target.IdentityFile, o.Home)}, s.identities...)
+		s.identitiesSet = true
+	}
 	s.certificates, _ = r.files("certificatefile")
 	s.knownHosts, _ = r.files("userknownhostsfile", "~/.ssh/known_hosts", "~/.ssh/known_hosts2")
 	s.globalHosts, _ = r.files("globalknownhostsfile", "/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2")
@@ -157,6 +164,14 @@ func (o Options) interpret(l *lookup, target transport.Target) (*settings, error
 	s.macs = r.algorithms("macs", supported.MACs, insecure.MACs)
 	s.kex = r.algorithms("kexalgorithms", supported.KeyExchanges, insecure.KeyExchanges)
 	return s, r.err
+}
+
+// inHome puts the home in the place of a leading ~/.
+func inHome(path, home string) string {
+	if rest, ok := strings.CutPrefix(path, "~/"); ok {
+		return filepath.Join(home, rest)
+	}
+	return path
 }
 
 type tokens map[byte]string

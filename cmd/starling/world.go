@@ -1,0 +1,148 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"go.starlark.net/starlark"
+
+	"starling/internal/inventory"
+	"starling/internal/inventory/star"
+	"starling/internal/job"
+	"starling/internal/transport"
+	"starling/internal/transport/ssh"
+	"starling/interp"
+)
+
+// world returns the hosts there are: those of the sandbox, of the inventories that were named or found, or, without
+// any, whatever ssh_config and DNS know.
+func (s *session) world(ctx context.Context) (*inventory.Inventory, error) {
+	if s.hosts != nil {
+		return s.hosts, nil
+	}
+	sources := s.root.flags.inventories
+	options := inventory.Options{Starlark: star.Reader(interp.Eval)}
+	switch {
+	case s.sandbox != nil:
+		// The list of names has a comma at its end even for one host, or it would be a file.
+		sources = []string{strings.Join(names(s.sandbox.Hosts()), ",") + ","}
+	case len(sources) == 0:
+		sources = inventory.Find(".", os.Getenv("STARLING_INVENTORY"))
+	}
+	hosts, err := inventory.Load(ctx, sources, options)
+	if err != nil {
+		return nil, usage(err)
+	}
+	for _, warning := range hosts.Warnings() {
+		s.root.voice().warn(warning)
+	}
+	s.hosts = hosts
+	return hosts, nil
+}
+
+// match returns the hosts that a pattern means. A host that can't be reached as it is described is an error before
+// anything is touched.
+func (s *session) match(ctx context.Context, pattern string) ([]inventory.Host, error) {
+	world, err := s.world(ctx)
+	if err != nil {
+		return nil, err
+	}
+	hosts, err := world.Match(pattern)
+	if err != nil {
+		return nil, usage(err)
+	}
+	if err := inventory.Usable(hosts); err != nil {
+		return nil, usage(err)
+	}
+	return hosts, nil
+}
+
+// targets returns the hosts that --on and --limit mean, none for "". In a sandbox all are meant when none is named.
+func (s *session) targets(ctx context.Context, on, limit string) ([]transport.Target, error) {
+	if on == "" && s.sandbox != nil {
+		on = "all"
+	}
+	if on == "" {
+		return nil, nil
+	}
+	hosts, err := s.match(ctx, on)
+	if err != nil {
+		return nil, err
+	}
+	if len(hosts) == 0 {
+		return nil, usage(fmt.Errorf("--on %q means no host", on))
+	}
+	out := make([]transport.Target, len(hosts))
+	for i, h := range hosts {
+		out[i] = s.reachable(h.Target)
+		if err := ssh.New(out[i], s.options).Validate(); err != nil {
+			return nil, usage(err)
+		}
+	}
+	if limit != "" {
+		if out, err = inventory.Among(out, limit); err != nil {
+			return nil, usage(err)
+		}
+	}
+	return out, nil
+}
+
+// reachable completes a target by how its host is reached: a sandbox's by its own ssh_config, all others by -F.
+func (s *session) reachable(t transport.Target) transport.Target {
+	if s.sandbox == nil {
+		t.ConfigFile = s.root.flags.sshConfig
+		return t
+	}
+	for _, host := range s.sandbox.Hosts() {
+		if host.Name == t.Name {
+			return host
+		}
+	}
+	return t
+}
+
+// find returns the hosts that a pattern in a script means.
+func (s *session) find(ctx context.Context, pattern string) ([]*job.Host, error) {
+	hosts, err := s.match(ctx, pattern)
+	if err != nil {
+		var coded *codeError
+		if errors.As(err, &coded) {
+			err = coded.err
+		}
+		return nil, err
+	}
+	out := make([]*job.Host, len(hosts))
+	for i, h := range hosts {
+		out[i] = s.host(s.reachable(h.Target))
+	}
+	return out, nil
+}
+
+// about returns what the inventory says of a host.
+func (s *session) about(name string) (groups []string, vars starlark.Value) {
+	vars = starlark.NewDict(0)
+	if s.hosts == nil {
+		return nil, vars
+	}
+	h, ok := s.hosts.Host(name)
+	if !ok {
+		return nil, vars
+	}
+	return h.Groups, interp.FromGo(h.Vars)
+}
+
+// digest tells this world from another.
+func (s *session) digest(ctx context.Context) (string, error) {
+	world, err := s.world(ctx)
+	if err != nil {
+		return "", err
+	}
+	text, err := world.JSON()
+	if err != nil {
+		return "", err
+	}
+	return interp.Digest(text), nil
+}
