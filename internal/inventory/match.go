@@ -96,6 +96,9 @@ func (inv *Inventory) one(text string) ([]int, error) {
 	if n, ok := inv.index[text]; ok { // before the groups, as in Ansible
 		return []int{n}, nil
 	}
+	if text == "*" {
+		text = "all"
+	}
 	if g := inv.tree.group[text]; g != nil {
 		return inv.members[g], nil
 	}
@@ -165,11 +168,11 @@ func (inv *Inventory) like(text string) ([]int, error) {
 // unknown is the error for a name that nothing has.
 func (inv *Inventory) unknown(name string) error {
 	names := make([]string, 0, len(inv.hosts)+len(inv.tree.groups))
-	for _, g := range inv.tree.groups {
-		names = append(names, g.name)
-	}
 	for _, h := range inv.hosts {
 		names = append(names, h.Target.Name)
+	}
+	for _, g := range inv.tree.groups {
+		names = append(names, g.name)
 	}
 	err := &PatternError{Problem: fmt.Sprintf("%q is none of the %d hosts there are, and no group", name, len(inv.hosts))}
 	if like := near(name, names); like != "" {

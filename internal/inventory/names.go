@@ -91,7 +91,7 @@ func target(name string) (transport.Target, error) {
 		t.Addr, t.Port, name = host, n, host
 	}
 	if name == "" || strings.HasPrefix(name, "-") || strings.ContainsAny(name, " \t\n'\"`$;&|<>*?!/\\") {
-		return t, fmt.Errorf("%q is no host name", name)
+		return t, fmt.Errorf("%q is no host name", t.Name)
 	}
 	return t, nil
 }
