@@ -114,16 +114,37 @@ func (x *frame) name(id *syntax.Ident) value {
 func (x *frame) global(variable *syntax.Ident) value {
 	t := x.fl.make(x.file, key{node: variable, kind: aGlobal})
 	t.first = variable
-	v := value{t}
+	v := union(value{t}, x.fl.texts[variable])
 	for _, to := range x.file.bound[variable] {
 		switch to := to.(type) {
 		case *syntax.DefStmt, *syntax.LambdaExpr:
 			v = union(v, value{x.fl.ofFunction(x.fl.function(x.file, to))})
-		case *syntax.Literal:
-			v = union(v, x.eval(to))
 		}
 	}
 	return v
+}
+
+// rememberTexts notes what kinds of text each global may be, for the functions that read it. Its jobs are not among
+// that: which of them a function sees depends on when it is called.
+func (fl *flow) rememberTexts(f *file, variable *syntax.Ident, v value) {
+	var texts value
+	for _, t := range v {
+		switch t.kind {
+		case aSplice:
+			texts = union(texts, value{t})
+		case aList:
+			list := fl.make(f, key{node: variable, kind: aList})
+			list.escaped = true
+			texts = union(texts, value{list})
+		}
+	}
+	v.reach(func(t *thing) {
+		switch t.kind {
+		case aForeign, aHost, aText:
+			texts = union(texts, value{t})
+		}
+	})
+	fl.texts[variable] = texts
 }
 
 func (x *frame) comprehension(e *syntax.Comprehension) value {

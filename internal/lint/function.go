@@ -32,6 +32,7 @@ type param struct {
 	reaps    bool
 	escapes  bool
 	returned bool
+	runs     bool  // as a command, for a shell if it is text
 	given    value // by all calls that were seen
 }
 
@@ -94,6 +95,7 @@ func (fl *flow) analyse(fn *function) bool {
 
 // conclude makes of what the function returns what its callers get.
 func (fl *flow) conclude(fn *function) {
+	fn.fresh = nil
 	fn.returns.reach(func(t *thing) {
 		switch t.kind {
 		case aJob:
@@ -143,6 +145,9 @@ func (x *frame) invoke(fn *function, n syntax.Node, args []actual) value {
 	for i := range fn.params {
 		p := &fn.params[i]
 		p.given = union(p.given, given[i])
+		if p.runs {
+			x.run(given[i])
+		}
 		if p.reaps {
 			fl.reap(given[i])
 		}

@@ -14,18 +14,12 @@ import (
 
 // follow runs the analysis of the whole project and reports what only it can see.
 func (p *project) follow() {
-	fl := &flow{p: p, things: map[key]*thing{}, globals: map[*syntax.Ident]value{}, used: map[*syntax.Ident]bool{},
+	fl := &flow{p: p, things: map[key]*thing{}, globals: map[*syntax.Ident]value{}, used: map[*syntax.Ident]bool{}, texts: map[*syntax.Ident]value{},
 		fns: map[syntax.Node]*function{}, waits: map[*syntax.CallExpr]*patience{}, last: map[syntax.Expr]value{}}
 	fl.keyed = p.keyed()
-	for _, f := range p.order {
-		x := &frame{fl: fl, file: f, vars: vars{}}
-		x.block(f.tree.Stmts)
-	}
-	for _, f := range p.order {
-		for _, n := range f.functions {
-			fl.analyse(fl.function(f, n))
-		}
-	}
+	fl.pass()
+	fl.again()
+	fl.pass()
 	for done := false; !done; {
 		changes := fl.changes
 		for global := range fl.used {
@@ -41,6 +35,34 @@ func (p *project) follow() {
 	}
 	fl.unreaped()
 	fl.impatient()
+}
+
+// pass follows the top level of each file, and then the functions that it did not call.
+func (fl *flow) pass() {
+	for _, f := range fl.p.order {
+		x := &frame{fl: fl, file: f, vars: vars{}}
+		x.block(f.tree.Stmts)
+	}
+	for _, f := range fl.p.order {
+		for _, n := range f.functions {
+			fl.analyse(fl.function(f, n))
+		}
+	}
+}
+
+// again prepares a second pass, in which functions know what their globals are. What was reaped stays so.
+func (fl *flow) again() {
+	for _, f := range fl.p.order {
+		for _, variable := range f.globals() {
+			fl.rememberTexts(f, variable, fl.globals[variable])
+		}
+	}
+	for _, t := range fl.things {
+		t.holds = nil
+	}
+	for _, fn := range fl.fns {
+		fn.done = false
+	}
 }
 
 // unreturned takes back that main returns jobs to a caller: the one that calls it has no use for them.

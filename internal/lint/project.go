@@ -192,13 +192,22 @@ func within(root, path string) bool {
 func (f *file) exports(name string) bool { return slices.Contains(f.globalNames(), name) }
 
 func (f *file) globalNames() []string {
+	var names []string
+	for _, variable := range f.globals() {
+		names = append(names, variable.Name)
+	}
+	return names
+}
+
+// globals returns the file's global variables, each as the identifier that binds it first.
+func (f *file) globals() []*syntax.Ident {
 	module, ok := f.tree.Module.(*resolve.Module)
 	if !ok {
 		return nil
 	}
-	names := make([]string, len(module.Globals))
+	out := make([]*syntax.Ident, len(module.Globals))
 	for i, b := range module.Globals {
-		names[i] = b.First.Name
+		out[i] = b.First
 	}
-	return names
+	return out
 }

@@ -84,14 +84,21 @@ func (x *frame) commandLine(c *call, args []actual) {
 		}
 		e, _ := c.get(c.spec.Params[i].Name)
 		for _, a := range args {
-			if a.node != e || e == nil {
-				continue
+			if a.node == e && e != nil {
+				x.run(a.v)
 			}
-			for _, t := range a.v {
-				if t.kind == aSplice {
-					x.spliced(t)
-				}
-			}
+		}
+	}
+}
+
+// run notes that v is a command.
+func (x *frame) run(v value) {
+	for _, t := range v {
+		switch {
+		case t.kind == aSplice:
+			x.spliced(t)
+		case t.kind == aParam && t.attr == "":
+			x.fl.mark(&t.fn.params[t.index].runs)
 		}
 	}
 }

@@ -172,6 +172,7 @@ type flow struct {
 	things  map[key]*thing
 	globals map[*syntax.Ident]value // all that a global was ever given
 	used    map[*syntax.Ident]bool  // globals that functions reap or pass on
+	texts   map[*syntax.Ident]value // what text each global may be, as far as the first pass has seen
 	fns     map[syntax.Node]*function
 	jobs    []*thing
 	waits   map[*syntax.CallExpr]*patience
