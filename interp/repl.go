@@ -3,6 +3,7 @@ package interp
 import (
 	"context"
 	"fmt"
+	"io"
 	"slices"
 	"sort"
 	"strings"
@@ -54,17 +55,48 @@ func (in *Interp) Session() *Session {
 	return s
 }
 
+// Statement is what Read read: a tree for each host, since Starlark resolves the names of a tree by writing into it.
+type Statement struct{ trees []*syntax.File }
+
 // Read reads one statement, with as many calls of readline as it takes.
-func (s *Session) Read(readline func() ([]byte, error)) (*syntax.File, error) {
-	return ParseCompound("<repl>", readline)
+func (s *Session) Read(readline func() ([]byte, error)) (*Statement, error) {
+	var lines [][]byte
+	read, err := ParseCompound("<repl>", func() ([]byte, error) {
+		line, err := readline()
+		if err == nil {
+			lines = append(lines, slices.Clone(line))
+		}
+		return line, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	trees := []*syntax.File{read}
+	for len(trees) < len(s.instances) {
+		rest := lines
+		tree, err := ParseCompound("<repl>", func() ([]byte, error) {
+			if len(rest) == 0 {
+				return nil, io.EOF
+			}
+			line := rest[0]
+			rest = rest[1:]
+			return line, nil
+		})
+		if err != nil {
+			return nil, err
+		}
+		trees = append(trees, tree)
+	}
+	return &Statement{trees}, nil
 }
 
-// Eval carries a statement out, on all hosts side by side, and remembers the value of an expression as _.
-func (s *Session) Eval(ctx context.Context, file *syntax.File) []Answer {
+// Eval carries a statement out, on all hosts side by side, and remembers the value of an expression as _. A statement
+// is carried out once.
+func (s *Session) Eval(ctx context.Context, statement *Statement) []Answer {
 	answers := make([]Answer, len(s.instances))
 	var wg sync.WaitGroup
 	for i, at := range s.instances {
-		wg.Go(func() { answers[i] = s.eval(ctx, file, at) })
+		wg.Go(func() { answers[i] = s.eval(ctx, statement.trees[i], at) })
 	}
 	wg.Wait()
 	return answers
