@@ -25,6 +25,10 @@ var run = Builtin{
 			{Name: "poll", Type: spec.Duration, Default: "15",
 				Doc: "With async: how often to look whether the job has ended; the first looks come early and back off " +
 					"up to this. 0: return as soon as the job has started."},
+			{Name: "key", Type: spec.String, Default: `""`,
+				Doc: "A name for the job on its host: one under the same name that runs, or has ended and was not reaped, is " +
+					"taken up in place of a new one, whoever started it. Without async, the command is a job with timeout as its " +
+					"ceiling that is waited for, so that a run can be resumed in the middle of it."},
 			{Name: "chdir", Type: spec.String, Default: `""`, Doc: "The folder to run in; \"\" is the user's home."},
 			{Name: "env", Type: spec.Env, Default: "{}", Doc: "Variables added to the command's environment."},
 			{Name: "stdin", Type: spec.Text, Default: `""`, Doc: "What the command reads from its standard input."},
@@ -58,11 +62,12 @@ print(async_status(job, retries=20, delay=0.5).stdout)`,
 
 func doRun(c *Call) (starlark.Value, error) {
 	cmd := command(c)
-	limit, detached := c.Args.Duration("async"), c.Args.Duration("async") != 0
+	limit, keyed := c.Args.Duration("async"), c.Args.String("key") != ""
+	detached := limit != 0 || keyed
 	switch {
-	case !detached && c.Args.Given("poll"):
+	case limit == 0 && c.Args.Given("poll"):
 		return nil, errors.New("poll is only for a job: give async=SECONDS too, or leave poll out")
-	case detached && c.Args.Duration("timeout") != 0:
+	case limit != 0 && c.Args.Duration("timeout") != 0:
 		return nil, errors.New("timeout is for attached commands: the ceiling of a job is async itself")
 	}
 	if skipped, err := skip(c, cmd); skipped != nil || err != nil {
@@ -78,7 +83,10 @@ func doRun(c *Call) (starlark.Value, error) {
 		r, err := c.Host.Run(c.Ctx, cmd, c.Args.Duration("timeout"))
 		return c.conclude(r, err)
 	}
-	if limit != spec.Forever {
+	switch {
+	case limit == 0:
+		cmd.Limit = c.Args.Duration("timeout")
+	case limit != spec.Forever:
 		cmd.Limit = limit
 	}
 	r, err := c.Host.Start(c.Ctx, cmd)
@@ -110,6 +118,7 @@ func command(c *Call) job.Command {
 		Stdin:   c.Args.Text("stdin"),
 		OKCodes: c.Args.Ints("ok_codes"),
 		Step:    c.Step,
+		Key:     c.Args.String("key"),
 	}
 }
 

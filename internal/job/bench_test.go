@@ -152,3 +152,9 @@ func (b *bench) survivors() []int {
 	b.engine.Close()
 	return b.server.Processes()
 }
+
+// write makes an empty file in the host's home.
+func (b *bench) write(name string) {
+	b.t.Helper()
+	require.NoError(b.t, os.WriteFile(b.home(name), nil, 0o600))
+}

@@ -17,7 +17,10 @@ type Command struct {
 	Chdir   string   // "" is the home
 	Stdin   []byte   // nil is an empty input
 	// Step identifies the call in its run, so that a resumed run takes up the job it started; "" is none.
-	Step    string
+	Step string
+	// Key names the job on its host: one under the same key that nobody has reaped is taken up in place of a new one,
+	// whoever started it. "" is none.
+	Key     string
 	OKCodes []int // exit codes that are a success; nil is zero alone
 	// Limit is the ceiling that the host keeps for a detached job; 0 is none.
 	Limit time.Duration

@@ -52,6 +52,8 @@ type Record struct {
 	Run     string           // id of the run that started it
 	Step    string           // which of the run's calls started it; "" when the run can't be resumed
 	Target  transport.Target // where it is, and how that host was reached
+	Key     string           // under which the job is found again on its host; "" for most
+	KeyGen  int              // which of the key's generations it is
 	Base    string           // the protocol's folder on the host, absolute
 	Name    string
 	Cmd     string

@@ -58,6 +58,14 @@ func (h *Host) intend(ctx context.Context, cmd *Command, facts wire.HostFacts) (
 		Pos: cmd.Pos, Limit: cmd.Limit, OKCodes: cmd.OKCodes, Created: time.Now(),
 	}
 	record.Seen = Seen{Phase: Intended, At: record.Created}
+	if err := h.key(ctx, cmd, &record); err != nil {
+		return record, err
+	}
+	if known, err := h.engine.Find(ctx, record.ID); err == nil {
+		// This controller has started the job of this key before.
+		h.engine.enter(known)
+		return known, nil
+	}
 	if facts.KillUser && facts.Scope == "" {
 		return record, &StartError{Host: h.Name(), ID: record.ID,
 			Reason: "systemd-logind ends this user's processes when the session does (KillUserProcesses=yes), and a scope of its own can't be had: " + facts.ScopeReason,

@@ -241,6 +241,9 @@ func (h *Host) reap(ctx context.Context, r *Result) {
 	if !r.Ended() || r.ID == "" || r.State == wire.Skipped {
 		return
 	}
+	if record, err := h.engine.Find(ctx, r.ID); err == nil && record.Seen.Phase != Reaped {
+		h.mark(ctx, record)
+	}
 	h.record(ctx, r.ID, Seen{Phase: Reaped, State: r.State, RC: r.RC, HasRC: r.HasRC, Started: r.Started,
 		Ended: r.Started.Add(r.Elapsed), At: time.Now(), Msg: r.Msg})
 }

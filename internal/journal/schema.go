@@ -55,6 +55,8 @@ CREATE TABLE jobs (
 	step     TEXT NOT NULL,
 	host     TEXT NOT NULL, -- target's name, for looking up
 	target   TEXT NOT NULL, -- JSON
+	keyed    TEXT NOT NULL, -- the job's key on its host
+	keygen   INTEGER NOT NULL,
 	base     TEXT NOT NULL,
 	name     TEXT NOT NULL,
 	cmd      TEXT NOT NULL,
