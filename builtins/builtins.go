@@ -67,7 +67,7 @@ type Run struct {
 	Locate func(ctx context.Context, id string) (*job.Host, error)
 	// Hosts returns the hosts that a pattern means.
 	Hosts func(ctx context.Context, pattern string) ([]*job.Host, error)
-	// About returns what the inventory says of a host: its groups, and a dict of its variables.
+	// About returns what the inventory says of a host: its groups, and a dict of its variables; nil: nothing of any.
 	About func(name string) (groups []string, vars starlark.Value)
 	// Passing says that the hosts end with this program, as a sandbox's do.
 	Passing bool

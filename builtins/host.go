@@ -58,7 +58,11 @@ var hosts = Builtin{
 // HostValue is a host as a script sees it.
 func (r *Run) HostValue(h *job.Host) starlark.Value {
 	t := h.Target()
-	groups, vars := r.About(t.Name)
+	var groups []string
+	var vars starlark.Value = starlark.NewDict(0)
+	if r.About != nil {
+		groups, vars = r.About(t.Name)
+	}
 	names := make([]starlark.Value, len(groups))
 	for i, g := range groups {
 		names[i] = starlark.String(g)
