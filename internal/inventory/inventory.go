@@ -57,6 +57,7 @@ type HostDecl struct {
 	Name   string // no range
 	Groups []string
 	Vars   map[string]any
+	File   string // where it was said; "" is the inventory itself
 	Line   int
 }
 
@@ -65,6 +66,7 @@ type GroupDecl struct {
 	Name            string
 	Children, Hosts []string
 	Vars            map[string]any
+	File            string
 	Line            int
 }
 

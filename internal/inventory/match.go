@@ -186,7 +186,7 @@ func (inv *Inventory) adHoc(pattern string, terms []term) (*Inventory, error) {
 	var targets []transport.Target
 	for i := range terms {
 		text := terms[i].text
-		names := []string{text}
+		var names []string
 		var err error
 		switch path, isFile := strings.CutPrefix(text, "@"); {
 		case isFile:

@@ -174,6 +174,28 @@ func TestAmong(t *testing.T) {
 	require.EqualError(t, err, `pattern "wbe1": "wbe1" is none of the 4 hosts there are, and no group (did you mean web1?)`)
 }
 
+func TestLimit(t *testing.T) {
+	inv := load(t, fleet)
+	web, err := inv.Match("web")
+	require.NoError(t, err)
+	for pattern, want := range map[string]string{"": "web1 web2 web3 web4", "db": "web4", "!web3": "web1 web2 web4", "web4,web1": "web1 web4", "lone": ""} {
+		got, err := inv.Limit(web, pattern)
+		require.NoError(t, err, pattern)
+		require.Equal(t, want, hostsText(got), pattern)
+	}
+	none, err := Load(t.Context(), nil, Options{ConfigFile: "cfg"})
+	require.NoError(t, err)
+	named, err := none.Match("a[1:3]")
+	require.NoError(t, err)
+	require.Equal(t, "cfg", named[0].Target.ConfigFile)
+	got, err := none.Limit(named, "a2")
+	require.NoError(t, err)
+	require.Equal(t, "a2", hostsText(got))
+	require.Equal(t, "cfg", got[0].Target.ConfigFile)
+	_, err = none.Limit(named, "a4")
+	require.Error(t, err)
+}
+
 // FuzzMatch: any pattern is hosts of the inventory, once each, or a PatternError.
 func FuzzMatch(f *testing.F) {
 	for _, seed := range []string{"web:!web3", "web:&db", "~web[12]", "web[0]", "web[01:20]", "[dw]*", "fd00::1", "[::1]:22", "@/nowhere", "a[!]b]", "web[[:alpha:]]", "!&x", "~(?=x)"} {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -26,6 +27,26 @@ func Among(hosts []transport.Target, pattern string) ([]transport.Target, error)
 	}
 	chosen, err := of(hosts).Match(pattern)
 	return targets(chosen), err
+}
+
+// Limit returns those of hosts that a second pattern means too, in the order of hosts; all of them for "". The pattern
+// may name what is in the inventory and not among hosts; without any source it may not.
+func (inv *Inventory) Limit(hosts []Host, pattern string) ([]Host, error) {
+	if pattern == "" {
+		return hosts, nil
+	}
+	if inv.empty {
+		inv = of(targets(hosts))
+	}
+	meant, err := inv.Match(pattern)
+	if err != nil {
+		return nil, err
+	}
+	names := map[string]bool{}
+	for _, h := range meant {
+		names[h.Target.Name] = true
+	}
+	return slices.DeleteFunc(slices.Clone(hosts), func(h Host) bool { return !names[h.Target.Name] }), nil
 }
 
 func targets(hosts []Host) []transport.Target {

@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -151,24 +152,26 @@ func (l *loader) starlark(ctx context.Context, path string, src []byte) error {
 		return err
 	}
 	for _, g := range said.Groups {
-		if err := l.declareGroup(path, g); err != nil {
-			return &SourceError{File: path, Line: g.Line, Problem: err.Error()}
+		g.File = cmp.Or(g.File, path)
+		if err := l.declareGroup(g); err != nil {
+			return &SourceError{File: g.File, Line: g.Line, Problem: err.Error()}
 		}
 	}
 	for _, h := range said.Hosts {
-		if err := l.declareHost(path, h); err != nil {
-			return &SourceError{File: path, Line: h.Line, Problem: err.Error()}
+		h.File = cmp.Or(h.File, path)
+		if err := l.declareHost(h); err != nil {
+			return &SourceError{File: h.File, Line: h.Line, Problem: err.Error()}
 		}
 	}
 	return nil
 }
 
-func (l *loader) declareGroup(path string, d GroupDecl) error {
+func (l *loader) declareGroup(d GroupDecl) error {
 	g, err := l.tree.addGroup(d.Name)
 	if err != nil {
 		return err
 	}
-	source := fmt.Sprintf("%s:%d", path, d.Line)
+	source := fmt.Sprintf("%s:%d", d.File, d.Line)
 	for _, name := range d.Children {
 		child, err := l.tree.addGroup(name)
 		if err == nil {
@@ -191,8 +194,8 @@ func (l *loader) declareGroup(path string, d GroupDecl) error {
 	return nil
 }
 
-func (l *loader) declareHost(path string, d HostDecl) error {
-	source := fmt.Sprintf("%s:%d", path, d.Line)
+func (l *loader) declareHost(d HostDecl) error {
+	source := fmt.Sprintf("%s:%d", d.File, d.Line)
 	groups := d.Groups
 	if len(groups) == 0 {
 		groups = []string{"ungrouped"}

@@ -47,7 +47,8 @@ func (r *reader) host(thread *starlark.Thread, b *starlark.Builtin, args starlar
 	if err != nil {
 		return nil, err
 	}
-	d := inventory.HostDecl{Line: line(thread)}
+	d := inventory.HostDecl{}
+	d.File, d.Line = caller(thread)
 	if d.Vars, err = variables(values); err != nil {
 		return nil, fmt.Errorf("host: for parameter vars: %w", err)
 	}
@@ -98,7 +99,8 @@ func (r *reader) host(thread *starlark.Thread, b *starlark.Builtin, args starlar
 func (r *reader) group(thread *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	var children, hosts starlark.Value = starlark.None, starlark.None
 	var values *starlark.Dict
-	d := inventory.GroupDecl{Line: line(thread)}
+	d := inventory.GroupDecl{}
+	d.File, d.Line = caller(thread)
 	err := starlark.UnpackArgs(b.Name(), args, kwargs, "name", &d.Name, "children?", &children, "hosts?", &hosts, "vars?", &values)
 	if err != nil {
 		return nil, err
@@ -141,10 +143,11 @@ func expand(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs
 	return starlark.NewList(list), nil
 }
 
-// line is where in the program a builtin was called.
-func line(thread *starlark.Thread) int {
+// caller is where a builtin was called.
+func caller(thread *starlark.Thread) (file string, line int) {
 	if thread.CallStackDepth() < 2 {
-		return 0
+		return "", 0
 	}
-	return int(thread.CallFrame(1).Pos.Line)
+	pos := thread.CallFrame(1).Pos
+	return pos.Filename(), int(pos.Line)
 }
