@@ -45,7 +45,7 @@ shortened to a beginning that only one job has.`,
 	})
 	jobs.AddCommand(
 		flags(&cobra.Command{Use: "list", Short: "List jobs that nobody has reaped (--all: all)", Args: exactly(0, "no arguments"), RunE: list}),
-		r.showCommand(), r.logsCommand(), r.reapCommand(), r.cancelCommand(), r.detachCommand(), r.cleanCommand())
+		r.showCommand(), r.logsCommand(), r.reapCommand(), r.cancelCommand(), r.detachCommand(), r.cleanCommand(), r.statsCommand())
 	return jobs
 }
 

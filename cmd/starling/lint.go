@@ -1,14 +1,17 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 	"go.starlark.net/syntax"
 
+	"starling/internal/journal"
 	"starling/internal/lint"
 	"starling/interp"
 )
@@ -20,11 +23,11 @@ func (r *root) lintCommand() *cobra.Command {
 		Short: "Find what will go wrong with scripts before they run",
 		Long: `Read scripts and all they load, run nothing, and say what will go wrong. docs/lint.md explains each rule; a comment
 "# lint: ignore=RULE" switches one off for its line. The exit code is 2 when there is an error among the findings.`,
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return usage(errors.New("starling lint takes the FILEs to read"))
 			}
-			findings, err := lint.Files(args, lintOptions(nil))
+			findings, err := lint.Files(args, r.lintOptions(cmd.Context(), nil))
 			worst, printed := r.findings(findings, asJSON)
 			switch {
 			case printed != nil:
@@ -42,10 +45,12 @@ func (r *root) lintCommand() *cobra.Command {
 }
 
 // lintOptions is the world as a lint sees it; sources stand in for files of the same path.
-func lintOptions(sources map[string][]byte) lint.Options {
+// Without a journal nothing is known of how long commands took, and nothing is said of it.
+func (r *root) lintOptions(ctx context.Context, sources map[string][]byte) lint.Options {
 	return lint.Options{
-		Specs: interp.Specs(),
-		Parse: func(path string, src []byte) (*syntax.File, error) { return interp.Parse(path, src, interp.Script) },
+		History: r.history(ctx),
+		Specs:   interp.Specs(),
+		Parse:   func(path string, src []byte) (*syntax.File, error) { return interp.Parse(path, src, interp.Script) },
 		ReadFile: func(path string) ([]byte, error) {
 			if src, ok := sources[path]; ok {
 				return src, nil
@@ -56,6 +61,30 @@ func lintOptions(sources map[string][]byte) lint.Options {
 			touches, ok := interp.Touches(name)
 			return ok && touches
 		},
+	}
+}
+
+// history returns what the journal knows of how long commands took; nil when there is no journal yet.
+func (r *root) history(ctx context.Context) func(cmd string) (time.Duration, int, bool) {
+	if _, err := os.Stat(r.journalPath()); err != nil {
+		return nil
+	}
+	s, err := r.open(ctx, 0)
+	if err != nil {
+		return nil
+	}
+	defer s.close()
+	all, err := s.journal.Stats(ctx, "")
+	if err != nil {
+		return nil
+	}
+	byCmd := map[string]journal.Stats{}
+	for _, c := range all {
+		byCmd[c.Cmd] = c
+	}
+	return func(cmd string) (time.Duration, int, bool) {
+		c, ok := byCmd[cmd]
+		return c.P95, c.Count, ok && c.Count > 0
 	}
 }
 
@@ -83,8 +112,8 @@ func (r *root) findings(findings []lint.Finding, asJSON bool) (worst lint.Severi
 // lintFirst says what is wrong with a script that is about to run, and whether it may. A job that nobody reaps does
 // not keep it from running: what counts for that is the end of the run. What the lint can't read the run itself
 // reports.
-func (r *root) lintFirst(path string, source []byte) bool {
-	findings, _ := lint.Files([]string{path}, lintOptions(map[string][]byte{path: source}))
+func (r *root) lintFirst(ctx context.Context, path string, source []byte) bool {
+	findings, _ := lint.Files([]string{path}, r.lintOptions(ctx, map[string][]byte{path: source}))
 	may := true
 	for _, f := range findings {
 		if f.Severity != lint.Error || f.Rule == lint.Undefined {

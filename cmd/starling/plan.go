@@ -73,6 +73,7 @@ func (r *root) execute(ctx context.Context, s *session, id string, p plan, json 
 		return err
 	}
 	unreaped := s.settle(ctx, view.Sink(), p.Unreaped)
+	s.headroom(context.WithoutCancel(ctx), view.Sink())
 	code := exitCode(outcomes, unreaped, p.Unreaped)
 	view.Sink()(event.Event{Time: time.Now(), Kind: event.RunEnd, Run: id, Code: &code, Elapsed: time.Since(began)})
 	r.explain(view, outcomes)

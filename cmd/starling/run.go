@@ -112,7 +112,7 @@ func (r *root) runScript(ctx context.Context, script string, f runFlags) error {
 	if err != nil {
 		return err
 	}
-	if !f.noLint && !r.lintFirst(script, source) {
+	if !f.noLint && !r.lintFirst(ctx, script, source) {
 		return &codeError{exitUsage, nil}
 	}
 	id := journal.NewRunID()

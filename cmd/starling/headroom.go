@@ -1,0 +1,87 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"starling/internal/event"
+	"starling/internal/job"
+	"starling/internal/journal"
+	"starling/internal/ui"
+	"starling/internal/wire"
+)
+
+// tight is the share of its ceiling above which a job's duration is worth a warning.
+const tight = 0.8
+
+// headroom warns of jobs that came close to their ceilings, or were killed by them although earlier ones took longer.
+func (s *session) headroom(ctx context.Context, events event.Sink) {
+	for _, r := range s.engine.Ledger() {
+		if r.Limit == 0 || r.Seen.Ended.IsZero() {
+			continue
+		}
+		took := r.Seen.Ended.Sub(r.Seen.Started)
+		stats, err := s.journal.Stats(ctx, r.Cmd)
+		if err != nil || len(stats) == 0 {
+			continue
+		}
+		if msg := tightness(r, took, stats[0]); msg != "" {
+			events(event.Event{Time: time.Now(), Kind: event.Warning, Host: r.Target.Name, Job: r.ID, Pos: r.Pos, Msg: msg,
+				Hint: fmt.Sprintf("async=%d would leave room", int(roomy(stats[0], r.Limit).Seconds()))})
+		}
+	}
+}
+
+// tightness says how a job stands to its ceiling, when that is worth saying.
+func tightness(r job.Record, took time.Duration, stats journal.Stats) string {
+	seen := fmt.Sprintf("%d runs of this command took up to %s, 95 of 100 no more than %s", stats.Count, ui.Duration(stats.Max), ui.Duration(stats.P95))
+	switch {
+	case r.Seen.State == wire.TimedOut && stats.Max > r.Limit:
+		return fmt.Sprintf("it was killed at its ceiling of %s, and earlier ones took longer: %s", ui.Duration(r.Limit), seen)
+	case (r.Seen.State == wire.Succeeded || r.Seen.State == wire.Failed) && took > time.Duration(tight*float64(r.Limit)):
+		return fmt.Sprintf("it took %s of its ceiling of %s; %s", ui.Duration(took), ui.Duration(r.Limit), seen)
+	}
+	return ""
+}
+
+// roomy is a ceiling with room for twice what is usual and a half more than the worst.
+func roomy(stats journal.Stats, limit time.Duration) time.Duration {
+	d := max(2*stats.P95, stats.Max*3/2)
+	if stats.Count == 0 {
+		d = 2 * limit
+	}
+	return (d + time.Minute - 1).Truncate(time.Minute)
+}
+
+func (r *root) statsCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "stats",
+		Short: "Show how long the jobs of each command took, and their ceilings",
+		Args:  exactly(0, "no arguments"),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, err := r.open(cmd.Context(), 0)
+			if err != nil {
+				return err
+			}
+			defer s.close()
+			all, err := s.journal.Stats(cmd.Context(), "")
+			if err != nil {
+				return err
+			}
+			w := tabwriter.NewWriter(r.io.out, 0, 0, 2, ' ', 0)
+			fmt.Fprintln(w, "COUNT\tMEDIAN\tP95\tMAX\tCEILING\tKILLED\tCOMMAND")
+			for _, c := range all {
+				ceiling := "-"
+				if c.Ceiling > 0 {
+					ceiling = ui.Duration(c.Ceiling)
+				}
+				fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%d\t%s\n", c.Count, ui.Duration(c.Median), ui.Duration(c.P95), ui.Duration(c.Max), ceiling, c.Killed, ui.Safe(short(c.Cmd)))
+			}
+			return w.Flush()
+		},
+	}
+}
