@@ -38,12 +38,13 @@ func (s *session) headroom(ctx context.Context, events event.Sink) {
 
 // tightness says how a job stands to its ceiling, when that is worth saying.
 func tightness(r job.Record, took time.Duration, stats journal.Stats) string {
-	seen := fmt.Sprintf("%d runs of this command took up to %s, 95 of 100 no more than %s", stats.Count, ui.Duration(stats.Max), ui.Duration(stats.P95))
+	what := fmt.Sprintf("job %s, %q,", r.ID, short(r.Cmd))
+	seen := fmt.Sprintf("seen so far: %d that took up to %s, 95 of 100 no more than %s", stats.Count, ui.Duration(stats.Max), ui.Duration(stats.P95))
 	switch {
 	case r.Seen.State == wire.TimedOut && stats.Max > r.Limit:
-		return fmt.Sprintf("it was killed at its ceiling of %s, and earlier ones took longer: %s", ui.Duration(r.Limit), seen)
+		return fmt.Sprintf("%s was killed at its ceiling of %s, and earlier ones took longer; %s", what, ui.Duration(r.Limit), seen)
 	case (r.Seen.State == wire.Succeeded || r.Seen.State == wire.Failed) && took > time.Duration(tight*float64(r.Limit)):
-		return fmt.Sprintf("it took %s of its ceiling of %s; %s", ui.Duration(took), ui.Duration(r.Limit), seen)
+		return fmt.Sprintf("%s took %s of its ceiling of %s; %s", what, ui.Duration(took), ui.Duration(r.Limit), seen)
 	}
 	return ""
 }

@@ -52,7 +52,7 @@ becomes a job on the host that outlives the connection; async_status(job, retrie
 	flags.BoolVar(&r.flags.acceptNew, "accept-new", false, "trust and remember the key of a host that no known_hosts file names")
 	flags.StringVar(&r.flags.journal, "journal", "", "keep runs and jobs in this `file` (default $STARLING_JOURNAL, else starling/journal.db in the XDG state folder)")
 	flags.CountVarP(&r.flags.verbose, "verbose", "v", "say more")
-	r.cobra.AddCommand(r.runCommand(), r.jobsCommand(), r.runsCommand(), r.resumeCommand(), r.hostsCommand(), r.lintCommand(), r.replCommand(), r.docCommand(), r.versionCommand())
+	r.cobra.AddCommand(r.runCommand(), r.execCommand(), r.jobsCommand(), r.runsCommand(), r.resumeCommand(), r.hostsCommand(), r.lintCommand(), r.replCommand(), r.docCommand(), r.versionCommand())
 	return r
 }
 

@@ -1,0 +1,251 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"starling/builtins/spec"
+	"starling/internal/event"
+	"starling/internal/job"
+	"starling/internal/journal"
+	"starling/internal/ui"
+	"starling/interp"
+)
+
+// execFlags are the flags of starling exec.
+type execFlags struct {
+	background, poll string
+	forks, sandbox   int
+	json, stream     bool
+}
+
+func (r *root) execCommand() *cobra.Command {
+	var f execFlags
+	cmd := &cobra.Command{
+		Use:   "exec PATTERN [-B TIME [-P TIME]] -- CMD…",
+		Short: "Run one command on many hosts",
+		Long: `Run one command on every host of the pattern. A CMD of one word is given to the shell; several words are run as they
+are, without a shell. Hosts with the same answer are shown together.
+
+With -B the command becomes a job on each host that may run for that long, and is looked at every -P; with -P 0 it is
+left to itself, and its ids are printed with the command that reaps them.`,
+		Example: `  starling exec web,db -- uptime
+  starling exec 'web[01:20]' -B 1h -P 30s -- 'apt-get update && apt-get -y upgrade'`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			at := cmd.ArgsLenAtDash()
+			if at != 1 || len(args) < 2 {
+				return &helpfulError{errors.New("starling exec takes one PATTERN, then -- and the CMD"), "starling help exec"}
+			}
+			return r.exec(cmd.Context(), args[0], args[1:], f)
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVarP(&f.background, "background", "B", "", "make it a job that may run for this `TIME`")
+	flags.StringVarP(&f.poll, "poll", "P", "15s", "look at the job every `TIME`; 0: leave it running")
+	flags.IntVar(&f.forks, "forks", job.DefaultForks, "work on at most `N` hosts at an instant")
+	flags.IntVar(&f.sandbox, "sandbox", 0, "act on `N` throwaway SSH hosts inside this program; PATTERN all is all of them")
+	flags.BoolVar(&f.json, "json", false, "write events to standard output, one JSON object per line")
+	flags.BoolVar(&f.stream, "stream", false, "print each host's answer as it comes, its name in front of every line")
+	return cmd
+}
+
+// times reads -B and -P.
+func (f *execFlags) times() (limit, poll time.Duration, err error) {
+	if f.background != "" {
+		if limit, err = spec.ParseDuration(f.background); err != nil || limit == 0 {
+			return 0, 0, fmt.Errorf("-B %q: want a time such as 90s or 2h", f.background)
+		}
+	}
+	if poll, err = spec.ParseDuration(f.poll); err != nil {
+		return 0, 0, fmt.Errorf("-P %q: want a time such as 15s, or 0", f.poll)
+	}
+	return limit, poll, nil
+}
+
+func (r *root) exec(ctx context.Context, pattern string, words []string, f execFlags) error {
+	limit, poll, err := f.times()
+	if err != nil {
+		return usage(err)
+	}
+	s, err := r.open(ctx, f.sandbox)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	targets, err := s.targets(ctx, pattern, "")
+	if err != nil {
+		return err
+	}
+	view := r.watch(f.json, names(targets))
+	defer view.Close()
+	r.prompter.pause = view.Pause
+	id := journal.NewRunID()
+	s.start(id, view.Sink(), f.forks)
+	if err := s.journal.BeginRun(ctx, journal.Run{ID: id, Args: os.Args, Targets: names(targets), PID: os.Getpid(), Host: hostname(), Started: time.Now()}); err != nil {
+		return err
+	}
+	began := time.Now()
+	view.Sink()(event.Event{Time: began, Kind: event.RunStart, Run: id, Msg: strings.Join(words, " "), Hosts: names(targets)})
+	answers := s.onAll(ctx, s.all(targets), command(words, limit), poll, view.Sink(), f.stream)
+	if ctx.Err() == nil && limit > 0 && poll == 0 {
+		s.tellJobs(answers)
+	} else if !f.stream && !f.json {
+		view.Flush()
+		r.printAnswers(answers)
+	}
+	code := exitCode(outcomesOf(answers), nil, "warn")
+	view.Sink()(event.Event{Time: time.Now(), Kind: event.RunEnd, Run: id, Code: &code, Elapsed: time.Since(began)})
+	view.Close()
+	return s.end(ctx, id, code)
+}
+
+// command is the words of a command line as a command: one is for the shell, several are run as they are.
+func command(words []string, limit time.Duration) job.Command {
+	cmd := job.Command{Limit: limit}
+	if len(words) == 1 {
+		cmd.Text, cmd.Display = words[0], words[0]
+		return cmd
+	}
+	cmd.Argv, cmd.Display = words, spec.Command{Argv: words}.String()
+	return cmd
+}
+
+// answer is how the command ended on one host.
+type answer struct {
+	host   *job.Host
+	result job.Result
+	err    error
+}
+
+// onAll runs the command on all hosts side by side.
+func (s *session) onAll(ctx context.Context, hosts []*job.Host, cmd job.Command, poll time.Duration, events event.Sink, stream bool) []answer {
+	answers := make([]answer, len(hosts))
+	var wg sync.WaitGroup
+	for i, h := range hosts {
+		wg.Go(func() {
+			began := time.Now()
+			events(event.Event{Time: began, Kind: event.HostStart, Host: h.Name()})
+			a := answer{host: h}
+			a.result, a.err = s.on(ctx, h, cmd, poll)
+			if a.err == nil && stream {
+				for _, line := range answerLines(a.result) {
+					events(event.Event{Time: time.Now(), Kind: event.Output, Host: h.Name(), Msg: line})
+				}
+			}
+			ev := event.Event{Time: time.Now(), Kind: event.HostEnd, Host: h.Name(), Elapsed: time.Since(began), State: a.state()}
+			if a.err != nil {
+				ev.Msg = a.err.Error()
+			} else if a.result.HasRC {
+				ev.RC = &a.result.RC
+			}
+			events(ev)
+			answers[i] = a
+		})
+	}
+	wg.Wait()
+	return answers
+}
+
+func (s *session) on(ctx context.Context, h *job.Host, cmd job.Command, poll time.Duration) (job.Result, error) {
+	if cmd.Limit == 0 {
+		return h.Run(ctx, cmd, 0)
+	}
+	r, err := h.Start(ctx, cmd)
+	if err != nil || poll == 0 {
+		return r, err
+	}
+	results, err := s.engine.Wait(ctx, []job.Ref{{Host: h, ID: r.ID}}, job.Pace{Every: poll, Early: true})
+	if err != nil {
+		return r, err
+	}
+	return results[0], nil
+}
+
+func (a answer) state() string {
+	switch {
+	case a.err != nil:
+		return interp.StateOf(a.err)
+	case a.result.Failed():
+		return "failed"
+	}
+	return "ok"
+}
+
+func outcomesOf(answers []answer) []interp.Outcome {
+	out := make([]interp.Outcome, len(answers))
+	for i, a := range answers {
+		out[i] = interp.Outcome{Host: a.host.Name(), Err: a.err}
+		if a.err == nil && a.result.Failed() {
+			out[i].Err = errors.New(string(a.result.State))
+		}
+	}
+	return out
+}
+
+// tellJobs prints the ids of jobs that were left running, and how to reap them.
+func (s *session) tellJobs(answers []answer) {
+	reap := "starling jobs reap"
+	for _, a := range answers {
+		if a.err == nil {
+			fmt.Fprintf(s.root.io.out, "%s %s\n", a.host.Name(), a.result.ID)
+			reap += " " + a.result.ID
+		}
+	}
+	fmt.Fprintln(s.root.io.err, reap)
+}
+
+// printAnswers prints each different answer once, under the names of the hosts that gave it, in the order of the hosts.
+func (r *root) printAnswers(answers []answer) {
+	hosts := map[string][]string{}
+	var order []string
+	for _, a := range answers {
+		text := strings.Join(answerLines(a.result), "\n")
+		if a.err != nil {
+			text = a.err.Error()
+		} else if a.result.Failed() {
+			text = strings.TrimRight(fmt.Sprintf("(%s%s)\n%s", a.result.State, rcOf(a.result), text), "\n")
+		}
+		if _, ok := hosts[text]; !ok {
+			order = append(order, text)
+		}
+		hosts[text] = append(hosts[text], a.host.Name())
+	}
+	for _, text := range order {
+		who := strings.Join(hosts[text], ",")
+		if n := len(hosts[text]); n > 1 {
+			who += fmt.Sprintf(" (%d)", n)
+		}
+		fmt.Fprintf(r.io.out, "---- %s\n", who)
+		if text != "" {
+			for _, line := range strings.Split(text, "\n") {
+				fmt.Fprintln(r.io.out, ui.Safe(line))
+			}
+		}
+	}
+}
+
+func rcOf(r job.Result) string {
+	if !r.HasRC {
+		return ""
+	}
+	return fmt.Sprintf(", rc %d", r.RC)
+}
+
+// answerLines are the lines that a command wrote, standard error behind standard output.
+func answerLines(r job.Result) []string {
+	text := strings.TrimRight(string(r.Stdout), "\n")
+	if errs := strings.TrimRight(string(r.Stderr), "\n"); errs != "" {
+		text = strings.TrimLeft(text+"\n"+errs, "\n")
+	}
+	if text == "" {
+		return nil
+	}
+	return strings.Split(text, "\n")
+}
