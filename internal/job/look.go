@@ -111,6 +111,10 @@ func (h *Host) result(ctx context.Context, record Record, facts wire.Facts, now 
 			r.Msg = "" // the code says it all
 		}
 	}
+	if facts.Gone {
+		r.addMsg(cleaned)
+		return r, nil
+	}
 	var err error
 	if r.Stdout, err = h.stream(ctx, record, facts.Out, Stdout, &r); err != nil {
 		return r, err
@@ -129,9 +133,12 @@ func (h *Host) absent(record Record, r Result) (Result, error) {
 	return r, nil
 }
 
+// cleaned is what is said of a job whose folder was taken off its host.
+const cleaned = "its output was cleaned away on the host"
+
 // purged is a job that was cleaned away: what was seen of it before is all there is.
 func purged(record Record, r Result) Result {
-	r.Msg = "its output was cleaned away on the host"
+	r.Msg = cleaned
 	if record.Seen.State.Final() {
 		r.State, r.RC, r.HasRC = record.Seen.State, record.Seen.RC, record.Seen.HasRC
 		return r
