@@ -119,7 +119,7 @@ func (b *bench) run(ctx context.Context, path, source string, on ...string) (*sa
 			}
 			return host(record.Target), nil
 		},
-		Hosts: func(pattern string) (hosts []*job.Host, err error) {
+		Hosts: func(_ context.Context, pattern string) (hosts []*job.Host, err error) {
 			for _, target := range b.targets {
 				if pattern == "all" || pattern == target.Name {
 					hosts = append(hosts, host(target))
