@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 )
 
 // ExitError is a command that ran and did not exit with zero.
@@ -36,13 +37,24 @@ type UnreachableError struct {
 	Op   string // what failed: "config", "resolve", "dial", "jump", "handshake", "open session"
 	Err  error
 	Hint string // the command or the setting that helps; may be empty
+	// Busy says that the host turned the connection away, or dropped it, before anybody was logged in, as an sshd at its
+	// MaxStartups does: trying again may help.
+	Busy bool
+	// Tries and Over say how often it was tried and for how long; zero is once.
+	Tries int
+	Over  time.Duration
 }
 
 func (e *UnreachableError) Error() string {
-	if e.Addr == "" {
-		return fmt.Sprintf("%s: unreachable: %s: %v", e.Host, e.Op, e.Err)
+	text := e.Host + ": unreachable: " + e.Op
+	if e.Addr != "" {
+		text += " " + e.Addr
 	}
-	return fmt.Sprintf("%s: unreachable: %s %s: %v", e.Host, e.Op, e.Addr, e.Err)
+	text += ": " + e.Err.Error()
+	if e.Tries > 1 {
+		text += fmt.Sprintf(" (tried %d times over %s)", e.Tries, e.Over.Round(100*time.Millisecond))
+	}
+	return text
 }
 func (e *UnreachableError) Unwrap() error { return e.Err }
 

@@ -35,6 +35,9 @@ type Command struct {
 	// after Exec has returned: a Write under way when ctx ends is waited for. One may block: the command is then held
 	// back, and no other command of the host is.
 	Stdout, Stderr io.Writer
+	// Crowded, when not nil, is called while the host has no room for another session (sshd's MaxSessions): the caller
+	// may end one that it does not need. It may be called again, and must return soon.
+	Crowded func()
 }
 
 // Transport runs commands on one host. Its methods may be called from many goroutines at once.

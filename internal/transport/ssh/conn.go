@@ -202,6 +202,13 @@ func (c *conn) acquire(ctx context.Context) error {
 	}
 }
 
+// taken reports whether every session there may be is in use.
+func (c *conn) taken() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.inUse >= c.limit
+}
+
 // wait waits for a channel to close, ctx or the end of the connection.
 func (c *conn) wait(ctx context.Context, changed <-chan struct{}) error {
 	select {
@@ -267,10 +274,13 @@ func (c *conn) retire() bool {
 	return useless
 }
 
-// openSession opens a session, waiting its turn. The caller releases it. The error is ctx's, a staleError, or an
-// *UnreachableError: nothing was sent.
-func (c *conn) openSession(ctx context.Context) (xssh.Channel, <-chan *xssh.Request, error) {
+// openSession opens a session, waiting its turn; crowded, which may be nil, is told that it has to wait. The caller
+// releases it. The error is ctx's, a staleError, or an *UnreachableError: nothing was sent.
+func (c *conn) openSession(ctx context.Context, crowded func()) (xssh.Channel, <-chan *xssh.Request, error) {
 	for try := 0; ; {
+		if crowded != nil && c.taken() {
+			crowded()
+		}
 		if err := c.acquire(ctx); err != nil {
 			return nil, nil, err
 		}

@@ -117,7 +117,7 @@ func (t *Transport) dialFailed(s *settings, err error) error {
 func (d *dialer) handshake(ctx context.Context, s *settings, raw *wire) (xssh.Conn, <-chan xssh.NewChannel, <-chan *xssh.Request, error) {
 	t := d.t
 	fail := func(op string, err error, hint string) error {
-		return &transport.UnreachableError{Host: t.target.Name, Addr: s.hostPort(), Op: op, Err: err, Hint: hint}
+		return &transport.UnreachableError{Host: t.target.Name, Addr: s.hostPort(), Op: op, Err: err, Hint: hint, Busy: hint == busyHint}
 	}
 	keys, err := s.hostKeys(t.target.Name, t.o.Shared)
 	if err != nil {
@@ -147,7 +147,8 @@ func (d *dialer) handshake(ctx context.Context, s *settings, raw *wire) (xssh.Co
 	case keys.refusal != nil:
 		return nil, nil, nil, fail("handshake", keys.refusal, "")
 	case clock.expired():
-		return nil, nil, nil, fail("handshake", silence(raw, s.connectTimeout), "")
+		hint, err := silence(raw, s.connectTimeout)
+		return nil, nil, nil, fail("handshake", err, hint)
 	case a.begun && (a.declined || !isNetwork(err)):
 		return nil, nil, nil, &transport.AuthError{
 			Host: t.target.Name, Addr: s.hostPort(), User: s.user, Tried: a.tried, Err: bare(err), Hint: a.hintFor(t.target.Name),
@@ -171,32 +172,34 @@ func isNetwork(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) || errors.As(err, &failed)
 }
 
-func silence(raw *wire, patience time.Duration) error {
+func silence(raw *wire, patience time.Duration) (hint string, text error) {
 	line, isSSH := raw.greeting()
 	switch {
 	case isSSH:
-		return fmt.Errorf("speaks SSH, but was not done after %s", patience)
+		return busyHint, fmt.Errorf("speaks SSH, but was not done after %s", patience)
 	case line != "":
-		return fmt.Errorf("answers, but with no SSH: got %q", line)
+		return "", fmt.Errorf("answers, but with no SSH: got %q", line)
 	}
-	return fmt.Errorf("takes the connection, but said nothing in %s", patience)
+	return "", fmt.Errorf("takes the connection, but said nothing in %s", patience)
 }
+
+// busyHint goes with what trying again may mend.
+const busyHint = "the host may be busy: see MaxStartups in its sshd_config, and try again"
 
 // explain says what a handshake that broke off looks like from here.
 func explain(raw *wire, begun bool, err error) (hint string, text error) {
 	line, isSSH := raw.greeting()
-	busy := "the host may be busy: see MaxStartups in its sshd_config, and try again"
 	switch {
 	case strings.HasPrefix(line, "Exceeded MaxStartups"), strings.HasPrefix(line, "Not allowed at this time"):
-		return busy, fmt.Errorf("turned away: %s", line)
+		return busyHint, fmt.Errorf("turned away: %s", line)
 	case !isSSH && line != "":
 		return "is this the right port?", fmt.Errorf("answers, but with no SSH: got %q", line)
 	case !isSSH && raw.broken.Load():
-		return busy, fmt.Errorf("closed the connection before it said anything: %w", bare(err))
+		return busyHint, fmt.Errorf("closed the connection before it said anything: %w", bare(err))
 	case begun && raw.broken.Load():
-		return busy, fmt.Errorf("closed the connection during the login: %w", bare(err))
+		return busyHint, fmt.Errorf("closed the connection during the login: %w", bare(err))
 	case raw.broken.Load():
-		return busy, fmt.Errorf("closed the connection during the key exchange: %w", bare(err))
+		return busyHint, fmt.Errorf("closed the connection during the key exchange: %w", bare(err))
 	}
 	return "", bare(err)
 }

@@ -57,7 +57,7 @@ type session struct {
 
 // run runs one command. Anything but a staleError is final.
 func (c *conn) run(ctx context.Context, cmd transport.Command, closeStdin func()) error {
-	channel, requests, err := c.openSession(ctx)
+	channel, requests, err := c.openSession(ctx, cmd.Crowded)
 	if err != nil {
 		return err
 	}
