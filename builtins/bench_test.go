@@ -27,7 +27,6 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // bench is a journal and hosts that can be reached, on which scripts are run as `starling run` does it.
 type bench struct {
-	t       *testing.T
 	journal *journal.Journal
 	targets []transport.Target
 }
@@ -36,7 +35,7 @@ func newBench(t *testing.T, targets []transport.Target) *bench {
 	j, err := journal.Open(t.Context(), filepath.Join(t.TempDir(), "journal.db"))
 	require.NoError(t, err)
 	t.Cleanup(func() { j.Close() })
-	return &bench{t, j, targets}
+	return &bench{j, targets}
 }
 
 // newHosts starts one real sshd that answers to two names, web1 and web2. It reboots when a file named rebooting
@@ -93,12 +92,12 @@ func (s *said) lines() (lines []string) {
 
 // run runs a script in an engine of its own, on the hosts named, and returns what it said, how it ended and the jobs
 // that it left unreaped. With no names it has no current host.
-func (b *bench) run(ctx context.Context, path, source string, on ...string) (*said, error, []job.Record) {
-	b.t.Helper()
+func (b *bench) run(t *testing.T, ctx context.Context, path, source string, on ...string) (*said, error, []job.Record) {
+	t.Helper()
 	out := &said{}
 	engine := job.New(job.Config{Run: journal.NewRunID(), Recorder: b.journal, Events: out.take})
 	defer engine.Close()
-	home := b.t.TempDir()
+	home := t.TempDir()
 	host := func(target transport.Target) *job.Host {
 		return engine.Host(target, func(t transport.Target) transport.Transport { return ssh.New(t, ssh.Options{Home: home}) })
 	}
@@ -132,7 +131,7 @@ func (b *bench) run(ctx context.Context, path, source string, on ...string) (*sa
 		},
 	}
 	in, err := interp.New(interp.Options{Script: path, Source: []byte(source), Run: run, Events: out.take})
-	require.NoError(b.t, err)
+	require.NoError(t, err)
 	var hosts []*job.Host
 	for _, name := range on {
 		hosts = append(hosts, find(name))
