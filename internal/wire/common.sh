@@ -5,13 +5,21 @@
 _slN='
 '
 
+# _sl_fields LINE: _sll what follows the name in a line of /proc/PID/stat. A
+# name may hold ") ", but rarely does, and dash takes a hundred times as long
+# for the last match in a line as for the first.
+_sl_fields() {
+	_sll=${1#*') '}
+	case $_sll in *') '*) _sll=${_sll##*') '} ;; esac
+}
+
 # _sl_stat PID: _slz its state, _slv its start time ("-": unknown). Fails when
 # there is no such process.
 _sl_stat() {
 	_slz='?' _slv=-
 	if [ -r /proc/self/stat ]; then
 		{ IFS= read -r _sll </proc/"$1"/stat; } 2>/dev/null || return 1
-		_sll=${_sll##*') '}
+		_sl_fields "$_sll"
 		# shellcheck disable=SC2086 # splitting is the point, here and below
 		set -- $_sll
 		[ $# -ge 20 ] || return 1

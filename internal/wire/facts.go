@@ -105,7 +105,7 @@ type Facts struct {
 	LeaderPid   int // the command; 0: not recorded
 	LeaderStart string
 	Supervisor  Liveness
-	Leader      Liveness
+	Leader      Liveness // looked at only when Supervisor is not Alive
 
 	Out, Err Output
 }

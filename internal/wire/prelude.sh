@@ -19,10 +19,25 @@ _sl_trailer() { _slput "$_slN$_sln $_slq E"; }
 # _sl_ls ...: dull output whatever the environment says.
 _sl_ls() { LC_ALL=C TIME_STYLE=locale QUOTING_STYLE=literal LS_BLOCK_SIZE=1 ls "$@" 2>/dev/null; }
 
-# _sl_text N: _slr the next N characters (ASCII) of standard input. dd reads no
-# byte too many, which shells and head do.
+# _sl_dull: the same for what follows in a request that starts no command.
+_sl_dull() {
+	LC_ALL=C TIME_STYLE=locale QUOTING_STYLE=literal LS_BLOCK_SIZE=1
+	export LC_ALL TIME_STYLE QUOTING_STYLE LS_BLOCK_SIZE
+}
+
+# _sl_text N: _slr the next N characters (ASCII) of standard input, which are
+# whole lines. Few are read by the shell, a call for each byte, which is cheaper
+# than two forks; more by dd, which takes no byte too many, as head may do.
 _sl_text() {
 	_slr=
+	if [ "$1" -le 2000 ]; then
+		while [ ${#_slr} -lt "$1" ]; do
+			IFS= read -r _sla || return 1
+			_slr=$_slr$_sla$_slN
+		done
+		[ ${#_slr} -eq "$1" ]
+		return
+	fi
 	while [ ${#_slr} -lt "$1" ]; do
 		_sla=$(dd bs=$(($1 - ${#_slr})) count=1 2>/dev/null; echo .)
 		_sla=${_sla%.}
@@ -201,7 +216,6 @@ _sl_fail() {
 
 # _sl_start BASE ID ATTEMPT LIMIT GRACE SCOPE CMDLEN ENVLEN INLEN
 _sl_start() {
-	_slum=$(umask)
 	umask 077
 	unset STARLING_JOB
 	_slid=$2 _slat=$3 _slli=$4 _slgr=$5 _slsc=$6 _slcl=$7 _slel=$8 _slil=$9
@@ -240,7 +254,7 @@ _sl_start() {
 	[ "$_slil" -eq 0 ] || _slw="$_slw $_slil:a.$_slat/in"
 	_slw="$_slw $((${#_slsup} + 1)):a.$_slat/sup" _slx=
 	# shellcheck disable=SC2046
-	set -- $(_sl_ls -ln "a.$_slat/cmd" "a.$_slat/env" "a.$_slat/in" "a.$_slat/sup")
+	set -- $(LC_ALL=C TIME_STYLE=locale QUOTING_STYLE=literal LS_BLOCK_SIZE=1 ls -ln "a.$_slat/cmd" "a.$_slat/env" "a.$_slat/in" "a.$_slat/sup" 2>/dev/null)
 	while [ $# -ge 9 ]; do
 		_slx="$_slx $5:$9"
 		shift 9
@@ -351,6 +365,7 @@ _sl_over() {
 # windows. Liveness first and the directory after, so that a job can't look
 # dead without a result when it merely ended in between.
 _sl_look() {
+	_sl_dull
 	_slwin=$2
 	if ! cd "$1/v1" 2>/dev/null; then
 		_sl_emit +FACTS
@@ -360,24 +375,24 @@ _sl_look() {
 		return
 	fi
 	shift 2
-	_slids="$*"
+	# Strings, not "$@": to append to it copies every word of it. Ids need no quotes.
+	_slids="$*" _slf='' _slps='' _slo='' _slx='' _slst=''
 	for _sli; do
-		set -- "$@" "$_sli/go" "$_sli/run"
-		shift
+		_slf="$_slf $_sli/go $_sli/run" _slo="$_slo $_sli/*" _slx="$_slx $_sli/cause $_sli/killed $_sli/left $_sli/rc,*"
 	done
-	_slg=$(cat "$@" 2>/dev/null)
-	_slps=
+	# shellcheck disable=SC2086
+	_slg=$(exec cat $_slf 2>/dev/null)
+	_slsv='' _slld=''
 	IFS=$_slN
 	for _sli in $_slg; do
 		unset IFS
 		# shellcheck disable=SC2086
 		set -- $_sli
-		case $1 in
-		go) _slp=${5:-0} ;;
-		run) _slp=${3:-0} ;;
-		*) continue ;;
+		case $1:${5:-} in
+		go:0 | go:*[!0-9]*) ;;
+		go:?*) _slps="$_slps $5" _slsv="$_slsv $5/$6/$2" ;;
+		run:.) case $3 in *[!0-9]*) ;; *) _slld="$_slld $3/$2" ;; esac ;;
 		esac
-		case $_slp in 0 | *[!0-9]*) ;; *) _slps="$_slps $_slp" ;; esac
 	done
 	unset IFS
 	_sl_emit +FACTS
@@ -385,46 +400,57 @@ _sl_look() {
 	[ -z "$_slg" ] || _slput "$_slg"
 	# shellcheck disable=SC2086
 	[ -z "$_slps" ] || _sl_living $_slps
+	# The kernel takes its time over each process, so a leader is looked at
+	# only where its supervisor is not what it was.
+	_slw=' ' _slps=''
+	for _sli in $_slsv; do
+		_slp=${_sli%%/*} _sla=${_sli#*/}
+		case $_slst in
+		*"st $_slp "[!ZX]" ${_sla%%/*}$_slN"*) ;;
+		*) _slw="$_slw${_sla#*/} " ;;
+		esac
+	done
+	[ "$_slw" = ' ' ] || for _sli in $_slld; do
+		case $_slw in *" ${_sli#*/} "*) _slps="$_slps ${_sli%%/*}" ;; esac
+	done
+	# shellcheck disable=SC2086
+	[ -z "$_slps" ] || _sl_living $_slps
 	set +f
-	set --
-	for _sli in $_slids; do set -- "$@" "$_sli"/*; done
-	set -f
-	_slo=$(_sl_ls -lnd "$@")
+	# shellcheck disable=SC2086
+	_slo=$(exec ls -lnd $_slo 2>/dev/null)
 	[ -z "$_slo" ] || _slput "$_slo"
+	# shellcheck disable=SC2086
 	case $_slo in
-	*/rc,* | */cause* | */killed* | */left*)
-		set +f
-		set --
-		for _sli in $_slids; do set -- "$@" "$_sli/cause" "$_sli/killed" "$_sli/left" "$_sli"/rc,*; done
-		set -f
-		cat "$@" 2>/dev/null
-		;;
+	*/rc,* | */cause* | */killed* | */left*) cat $_slx 2>/dev/null ;;
 	esac
+	set -f
 	_sl_trailer
 	[ -z "$_slwin" ] || _sl_windows
 }
 
-# _sl_living PID ...: a line "st PID STATE START" for each that exists.
+# _sl_living PID ...: a line "st PID STATE START" for each that exists, also in _slst.
 _sl_living() {
+	_slf='' _slst=''
 	if [ ! -r /proc/self/stat ]; then
 		for _sli; do
-			_sl_stat "$_sli" && _slput "st $_sli $_slz $_slv"
+			_sl_stat "$_sli" && _slst="${_slst}st $_sli ${_slz%"${_slz#?}"} $_slv$_slN"
 		done
+		[ -z "$_slst" ] || _slput "$_slst"
 		return
 	fi
-	for _sli; do
-		set -- "$@" "/proc/$_sli/stat"
-		shift
-	done
-	_sll=$(cat "$@" 2>/dev/null)
+	for _sli; do _slf="$_slf /proc/$_sli/stat"; done
+	# shellcheck disable=SC2086
+	_sll=$(exec cat $_slf 2>/dev/null)
 	IFS=$_slN
 	for _sli in $_sll; do
 		unset IFS
+		_sl_fields "$_sli"
 		# shellcheck disable=SC2086
-		set -- ${_sli%% *} ${_sli##*') '}
-		[ $# -lt 21 ] || _slput "st $1 $2 ${21}"
+		set -- ${_sli%% *} $_sll
+		[ $# -lt 21 ] || _slst="${_slst}st $1 $2 ${21}$_slN"
 	done
 	unset IFS
+	[ -z "$_slst" ] || _slput "$_slst"
 }
 
 # _sl_windows: the stretches that _slwin asks for, " ID/STREAM:OFFSET:MAX:FINAL".
@@ -653,7 +679,7 @@ _sl_mark() {
 	_sl_emit SHELL $$ "$_slv" >&2
 }
 
-_slq=0
+_slq=0 _slum=$(umask)
 set -f
 unset IFS
 _sl_emit HELLO 1

@@ -125,7 +125,7 @@ _sl_C() {
 	trap - HUP INT TERM PIPE
 	_sl_stat $$
 	echo "run $_slid $$ $_slv ." >run
-	_sld=$(pwd -P)
+	_sld=${PWD:-$(pwd)} # no more than a way back here
 	[ ! -e "a.$_slat/in" ] || exec <"a.$_slat/in"
 	exec >>out 2>>err
 	umask "$3"
@@ -142,7 +142,9 @@ _sl_C() {
 		fi
 	fi
 	export STARLING_JOB="$_slid.$_slat"
-	PATH=$PATH:/bin:/usr/bin rm -f "$_sld/a.$_slat/env" "$_sld/a.$_slat/in"
+	if [ -e "$_sld/a.$_slat/env" ] || [ -e "$_sld/a.$_slat/in" ]; then
+		PATH=$PATH:/bin:/usr/bin rm -f "$_sld/a.$_slat/env" "$_sld/a.$_slat/in"
+	fi
 	set -- "$_slsh" "$_sld/a.$_slat/cmd"
 	set +f
 	unset _slN _slid _slat _slsh _sld _slcd _slz _slv _sll
@@ -243,8 +245,9 @@ _sl_scan() {
 		done
 		for _sli in $_slps; do
 			IFS=' '
+			_sl_fields "$_sli"
 			# shellcheck disable=SC2086
-			_sl_seen ${_sli%% *} ${_sli##*') '}
+			_sl_seen ${_sli%% *} $_sll
 		done
 	else
 		_slps=$(ps -A -o pid= -o ppid= -o pgid= -o stat= 2>/dev/null)
