@@ -70,7 +70,11 @@ func (b *bench) controller(config string) (*job.Engine, *job.Host) {
 }
 
 func (b *bench) reach(engine *job.Engine, config string) *job.Host {
-	return engine.Host(transport.Target{Name: b.server.Name, ConfigFile: config}, func(t transport.Target) transport.Transport {
+	return b.named(engine, b.server.Name, config)
+}
+
+func (b *bench) named(engine *job.Engine, name, config string) *job.Host {
+	return engine.Host(transport.Target{Name: name, ConfigFile: config}, func(t transport.Target) transport.Transport {
 		return ssh.New(t, ssh.Options{Home: b.t.TempDir()})
 	})
 }

@@ -16,6 +16,10 @@ func (h *Host) Cancel(ctx context.Context, id string, grace time.Duration) (Resu
 	if skipped, ok := h.engine.skipped(id); ok {
 		return skipped, nil
 	}
+	h, err := h.owner(ctx, id)
+	if err != nil {
+		return Result{}, err
+	}
 	asked, err := h.kill(ctx, id, grace)
 	if err != nil {
 		return Result{}, err
@@ -90,7 +94,11 @@ func (e *RefusedError) Error() string {
 // of every host that kept some.
 func (e *Engine) Clean(ctx context.Context, refs []Ref) error {
 	var errs []error
-	for h, at := range byHost(refs) {
+	hosts, err := byHost(ctx, refs)
+	if err != nil {
+		return err
+	}
+	for h, at := range hosts {
 		ids := make([]string, len(at))
 		for i, n := range at {
 			ids[i] = refs[n].ID

@@ -29,7 +29,7 @@ type channel struct {
 }
 
 // openChannel starts the exec; whether the host understands it shows at the first exchange.
-func openChannel(t transport.Transport, line string) *channel {
+func openChannel(t transport.Transport, line string, crowded func()) *channel {
 	ctx, cancel := context.WithCancel(context.Background())
 	stdin, in := io.Pipe()
 	out, stdout := io.Pipe()
@@ -37,7 +37,7 @@ func openChannel(t transport.Transport, line string) *channel {
 	c.reader = wire.NewReader(out, c.nonce)
 	go func() {
 		defer close(c.done)
-		c.err = t.Exec(ctx, transport.Command{Line: line, Stdin: stdin, Stdout: stdout, Stderr: c.stderr})
+		c.err = t.Exec(ctx, transport.Command{Line: line, Crowded: crowded, Stdin: stdin, Stdout: stdout, Stderr: c.stderr})
 		stdin.Close()
 		stdout.CloseWithError(io.EOF)
 	}()
@@ -97,10 +97,12 @@ func (c *channel) alive() bool {
 // exchange asks the host one thing, over the command channel that is open or over a new one. A channel that turns out
 // to have died while nobody used it is replaced once; every request of the protocol may be sent again.
 func (h *Host) exchange(ctx context.Context, r wire.Request, timeout time.Duration) ([]wire.Frame, error) {
-	h.turn.Lock()
-	defer h.turn.Unlock()
 	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("%s: no answer within %s", h.Name(), timeout))
 	defer cancel()
+	if err := h.turn.Acquire(ctx, 1); err != nil {
+		return nil, context.Cause(ctx)
+	}
+	defer h.turn.Release(1)
 	if h.channel != nil && h.channel.alive() {
 		frames, err := h.channel.exchange(ctx, r)
 		if err == nil {
@@ -119,8 +121,13 @@ func (h *Host) exchange(ctx context.Context, r wire.Request, timeout time.Durati
 func (h *Host) first(ctx context.Context, r wire.Request) ([]wire.Frame, error) {
 	for {
 		line, more := h.execLine()
-		c := openChannel(h.transport, line)
-		frames, err := c.exchange(ctx, r)
+		var c *channel
+		var frames []wire.Frame
+		err := h.reach(ctx, func() (err error) {
+			c = openChannel(h.transport, line, h.makeRoom)
+			frames, err = c.exchange(ctx, r)
+			return err
+		})
 		if err == nil {
 			h.channel = c
 			h.answered()

@@ -10,6 +10,7 @@ import (
 
 	"starling/internal/event"
 	"starling/internal/transport"
+	"starling/internal/wire"
 )
 
 // Defaults of a Config.
@@ -30,6 +31,9 @@ type Config struct {
 	Idle time.Duration
 	// Forks is how many calls may be using hosts at an instant; 0 is DefaultForks. A wait takes part only while it looks.
 	Forks int
+	// Password returns the password that becoming a user on a host takes, or "" when it is not known; nil: none is. It
+	// is called when the host asks, maybe often, and should answer at once: the host has no patience.
+	Password func(ctx context.Context, host string, b wire.Become) (string, error)
 }
 
 // Engine holds the hosts of one program and the jobs it started on them.
@@ -69,7 +73,7 @@ func (e *Engine) Host(target transport.Target, dial func(transport.Target) trans
 	if h, ok := e.hosts[target.Name]; ok {
 		return h
 	}
-	h := &Host{engine: e, target: target, transport: dial(target)}
+	h := newHost(e, target, dial(target))
 	e.hosts[target.Name] = h
 	return h
 }

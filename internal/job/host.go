@@ -6,28 +6,59 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"starling/internal/event"
 	"starling/internal/transport"
 	"starling/internal/wire"
 )
 
-// Host is one machine of an Engine. Its methods may be called from many goroutines at once. It keeps a connection
-// only while something is asked of the machine, and Config.Idle longer.
+// Host is one machine of an Engine, under one user: the login user, or another (As). Its methods may be called from
+// many goroutines at once. It keeps a connection only while something is asked of the machine, and Config.Idle longer.
 type Host struct {
-	engine    *Engine
-	target    transport.Target
+	*machine
+	become    wire.Become // zero: the login user
 	transport transport.Transport
 
-	turn     sync.Mutex   // held for one exchange on the command channel
-	channel  *channel     // nil when none is open; guarded by turn
-	line     atomic.Int32 // which of wire.Lines this host's login shell understands
-	probed   *wire.HostFacts
-	probedMu sync.Mutex
+	turn    *semaphore.Weighted // held for one exchange on the command channel
+	channel *channel            // nil when none is open; guarded by turn
+	probing *semaphore.Weighted // held while probed is asked for
+	probed  *wire.HostFacts
+}
+
+// machine is what all users of one machine share: the connection, and the account of who uses it.
+type machine struct {
+	engine *Engine
+	target transport.Target
+	line   atomic.Int32 // which of wire.Lines this host's login shell understands
 
 	mu       sync.Mutex
 	users    int         // calls under way
 	idle     *time.Timer // closes the connection; nil while in use or closed
 	lastSeen time.Time   // when the host last answered anything
+	login    *Host       // never changes
+	others   map[wire.Become]*Host
+}
+
+func newHost(e *Engine, target transport.Target, t transport.Transport) *Host {
+	m := &machine{engine: e, target: target}
+	m.login = m.as(wire.Become{}, t)
+	return m.login
+}
+
+func (m *machine) as(b wire.Become, t transport.Transport) *Host {
+	return &Host{machine: m, become: b, transport: t, turn: semaphore.NewWeighted(1), probing: semaphore.NewWeighted(1)}
+}
+
+// everyone returns the machine under each of the users it was used as.
+func (m *machine) everyone() []*Host {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	hosts := []*Host{m.login}
+	for _, h := range m.others {
+		hosts = append(hosts, h)
+	}
+	return hosts
 }
 
 // Name returns what the host is called in scripts and messages.
@@ -90,14 +121,32 @@ func (h *Host) disconnect() {
 	h.drop()
 }
 
-// close ends the host's use: no call may be under way or follow.
+// close ends the machine's use, under all its users: no call may be under way or follow.
 func (h *Host) close() {
 	h.disconnect()
-	h.turn.Lock()
-	defer h.turn.Unlock()
+	for _, h := range h.everyone() {
+		h.turn.Acquire(context.Background(), 1) // nobody holds it any more
+		h.hangUp()
+		h.turn.Release(1)
+	}
+}
+
+// hangUp closes the command channel; turn is held.
+func (h *Host) hangUp() {
 	if h.channel != nil {
 		h.channel.close()
 		h.channel = nil
+	}
+}
+
+// makeRoom closes the command channels on which no exchange is under way: a host that allows one session only has no
+// room for anything beside one.
+func (h *Host) makeRoom() {
+	for _, h := range h.everyone() {
+		if h.turn.TryAcquire(1) {
+			h.hangUp()
+			h.turn.Release(1)
+		}
 	}
 }
 
@@ -120,8 +169,10 @@ func (h *Host) emit(ev event.Event) {
 
 // facts returns what the probe found; it asks the host the first time. A host whose probe failed is asked again.
 func (h *Host) facts(ctx context.Context) (wire.HostFacts, error) {
-	h.probedMu.Lock()
-	defer h.probedMu.Unlock()
+	if err := h.probing.Acquire(ctx, 1); err != nil {
+		return wire.HostFacts{}, context.Cause(ctx)
+	}
+	defer h.probing.Release(1)
 	if h.probed != nil {
 		return *h.probed, nil
 	}

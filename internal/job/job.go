@@ -54,6 +54,7 @@ type Record struct {
 	Target  transport.Target // where it is, and how that host was reached
 	Key     string           // under which the job is found again on its host; "" for most
 	KeyGen  int              // which of the key's generations it is
+	Become  wire.Become      // the user it runs as there; zero is the login user
 	Base    string           // the protocol's folder on the host, absolute
 	Name    string
 	Cmd     string

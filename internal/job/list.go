@@ -30,7 +30,7 @@ func (h *Host) List(ctx context.Context) ([]Result, error) {
 		if f.Gone {
 			continue
 		}
-		r, err := h.result(ctx, Record{ID: f.ID, Base: facts.Base, Target: h.target}, f, listed.Identity)
+		r, err := h.result(ctx, Record{ID: f.ID, Base: facts.Base, Target: h.target, Become: h.become}, f, listed.Identity)
 		if err == nil {
 			results = append(results, r)
 		}

@@ -17,10 +17,37 @@ const (
 	longPoll = 250 * time.Millisecond
 )
 
-// Look asks once for any number of jobs of this host, in one exchange, and returns what is known of each, in order.
-// The host waits up to hold for one of them to end before it answers. A job that the host does not know is an
-// *AbsentError, unless it is known from the journal to have run: then it is lost.
+// Look asks once for any number of jobs of this host, in one exchange for each user that they run as, and returns what
+// is known of each, in order. The host waits up to hold for one of them to end before it answers. A job that the host
+// does not know is an *AbsentError, unless it is known from the journal to have run: then it is lost.
 func (h *Host) Look(ctx context.Context, ids []string, hold time.Duration) ([]Result, error) {
+	refs := make([]Ref, len(ids))
+	for i, id := range ids {
+		refs[i] = Ref{h, id}
+	}
+	hosts, err := byHost(ctx, refs)
+	if err != nil {
+		return nil, err
+	}
+	results := make([]Result, len(ids))
+	for h, at := range hosts {
+		own := make([]string, len(at))
+		for i, n := range at {
+			own[i] = ids[n]
+		}
+		got, err := h.look(ctx, own, hold)
+		if err != nil {
+			return nil, err
+		}
+		for i, n := range at {
+			results[n] = got[i]
+		}
+	}
+	return results, nil
+}
+
+// look is Look for jobs that all run as the host's own user.
+func (h *Host) look(ctx context.Context, ids []string, hold time.Duration) ([]Result, error) {
 	results := make([]Result, len(ids))
 	var ask []int
 	for i, id := range ids {

@@ -31,6 +31,10 @@ func (e *ShrunkError) Error() string {
 
 // Read returns at most the next most bytes of a job's output from offset on; none when there are no more yet.
 func (h *Host) Read(ctx context.Context, id string, stream Stream, offset, most int64) ([]byte, error) {
+	h, err := h.owner(ctx, id)
+	if err != nil {
+		return nil, err
+	}
 	if err := h.enter(ctx); err != nil {
 		return nil, err
 	}

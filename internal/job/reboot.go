@@ -266,9 +266,13 @@ func (h *Host) notRefused(ctx context.Context, b Reboot, nonce string) error {
 	return nil
 }
 
-// reborn forgets what was probed of the host before it went down.
+// reborn forgets what was probed of the host before it went down. When somebody is asking just now, the answer is of
+// the new boot.
 func (h *Host) reborn() {
-	h.probedMu.Lock()
-	defer h.probedMu.Unlock()
-	h.probed = nil
+	for _, h := range h.everyone() {
+		if h.probing.TryAcquire(1) {
+			h.probed = nil
+			h.probing.Release(1)
+		}
+	}
 }

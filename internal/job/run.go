@@ -60,7 +60,12 @@ func (h *Host) Run(ctx context.Context, cmd Command, timeout time.Duration) (Res
 	r := Result{Host: h.Name(), Name: cmd.Name, Cmd: cmd.Display, Changed: true, Started: began, Limit: timeout, Pos: cmd.Pos}
 	for {
 		line, more := h.execLine()
-		a, timedOut, err := h.attach(ctx, line, cmd, timeout)
+		var a *attached
+		var timedOut bool
+		err := h.reach(ctx, func() (err error) {
+			a, timedOut, err = h.attach(ctx, line, cmd, timeout)
+			return err
+		})
 		var exit *transport.ExitError
 		if !a.running() && errors.As(err, &exit) {
 			if more {
@@ -102,7 +107,7 @@ func (h *Host) attach(ctx context.Context, line string, cmd Command, timeout tim
 			cancelExec()
 		}
 	})
-	err = h.transport.Exec(exec, transport.Command{Line: line, Stdout: a.streams.Stdout(), Stderr: a.streams.Stderr(),
+	err = h.transport.Exec(exec, transport.Command{Line: line, Crowded: h.makeRoom, Stdout: a.streams.Stdout(), Stderr: a.streams.Stderr(),
 		Stdin: io.MultiReader(bytes.NewReader(wire.Open(nonce)), bytes.NewReader(request), bytes.NewReader(cmd.Stdin))})
 	close(over)
 	wg.Wait()
@@ -179,7 +184,7 @@ func (h *Host) ended(ctx context.Context, r *Result, cmd Command, timedOut bool,
 		r.State = wire.Terminated
 		r.addMsg(exit.Error())
 		return nil
-	case transport.NotSent(err), errors.Is(err, wire.ErrRequest):
+	case transport.NotSent(err), notEntered(err), errors.Is(err, wire.ErrRequest):
 		return err
 	default:
 		r.State = wire.Unknown

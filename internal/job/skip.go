@@ -12,7 +12,7 @@ func (h *Host) Skip(cmd Command, detached bool, msg string) Result {
 	r := Result{Host: h.Name(), Name: cmd.Name, Cmd: cmd.Display, State: wire.Skipped, Limit: cmd.Limit, Pos: cmd.Pos, Msg: msg}
 	if detached {
 		r.ID = NewID()
-		h.engine.enter(Record{ID: r.ID, Run: h.engine.cfg.Run, Target: h.target, Name: cmd.Name, Cmd: cmd.Display, Pos: cmd.Pos,
+		h.engine.enter(Record{ID: r.ID, Run: h.engine.cfg.Run, Target: h.target, Become: h.become, Name: cmd.Name, Cmd: cmd.Display, Pos: cmd.Pos,
 			Limit: cmd.Limit, Created: time.Now(), Seen: Seen{Phase: Reaped, State: wire.Skipped, At: time.Now(), Msg: msg}})
 	}
 	return r

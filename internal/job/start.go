@@ -54,7 +54,7 @@ func (h *Host) intend(ctx context.Context, cmd *Command, facts wire.HostFacts) (
 		return record, nil
 	}
 	record := Record{
-		ID: NewID(), Run: h.engine.cfg.Run, Step: cmd.Step, Target: h.target, Base: facts.Base, Name: cmd.Name, Cmd: cmd.Display,
+		ID: NewID(), Run: h.engine.cfg.Run, Step: cmd.Step, Target: h.target, Become: h.become, Base: facts.Base, Name: cmd.Name, Cmd: cmd.Display,
 		Pos: cmd.Pos, Limit: cmd.Limit, OKCodes: cmd.OKCodes, Created: time.Now(),
 	}
 	record.Seen = Seen{Phase: Intended, At: record.Created}
@@ -88,7 +88,7 @@ func (h *Host) launch(ctx context.Context, id string, start wire.Start) (wire.St
 		if err == nil {
 			return h.acknowledged(id, frames)
 		}
-		doubt = doubt || !transport.NotSent(err)
+		doubt = doubt || !transport.NotSent(err) && !notEntered(err)
 		switch {
 		case errors.Is(err, wire.ErrRequest):
 			return wire.Started{}, &StartError{Host: h.Name(), ID: id, Reason: err.Error()}
@@ -150,6 +150,7 @@ func permanent(err error) bool {
 	var key *transport.HostKeyError
 	var protocol *ProtocolError
 	var config *transport.UnreachableError
-	return errors.As(err, &auth) || errors.As(err, &key) || errors.As(err, &protocol) ||
+	var become *BecomeError
+	return errors.As(err, &become) && become.lasting() || errors.As(err, &auth) || errors.As(err, &key) || errors.As(err, &protocol) ||
 		errors.As(err, &config) && config.Op == "config"
 }

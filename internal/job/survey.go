@@ -25,6 +25,9 @@ func (e *Engine) Survey(ctx context.Context, host string) ([]Result, error) {
 		e.mu.Lock()
 		h := e.hosts[record.Target.Name]
 		e.mu.Unlock()
+		if h == nil {
+			continue // of an earlier program; this one has not come to that host
+		}
 		open[h] = append(open[h], len(results)-1)
 	}
 	var wg sync.WaitGroup

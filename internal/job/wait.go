@@ -72,7 +72,11 @@ func watch(ctx context.Context, refs []Ref, p Pace, any bool, found func()) ([]R
 	var errs []error
 	var mu sync.Mutex
 	var wg sync.WaitGroup
-	for h, at := range byHost(refs) {
+	hosts, err := byHost(ctx, refs)
+	if err != nil {
+		return results, err
+	}
+	for h, at := range hosts {
 		wg.Go(func() {
 			ids := make([]string, len(at))
 			for i, n := range at {
@@ -95,12 +99,17 @@ func watch(ctx context.Context, refs []Ref, p Pace, any bool, found func()) ([]R
 	return results, errors.Join(errs...)
 }
 
-func byHost(refs []Ref) map[*Host][]int {
+// byHost returns the places of refs by their host, under the user that each job is on record with.
+func byHost(ctx context.Context, refs []Ref) (map[*Host][]int, error) {
 	m := map[*Host][]int{}
 	for i, ref := range refs {
-		m[ref.Host] = append(m[ref.Host], i)
+		h, err := ref.Host.owner(ctx, ref.ID)
+		if err != nil {
+			return nil, err
+		}
+		m[h] = append(m[h], i)
 	}
-	return m
+	return m, nil
 }
 
 // wait is Wait for the jobs of one host, without the reaping. With any, the first job that has ended ends the wait.
@@ -242,7 +251,7 @@ func (h *Host) reap(ctx context.Context, r *Result) {
 		return
 	}
 	if record, err := h.engine.Find(ctx, r.ID); err == nil && record.Seen.Phase != Reaped {
-		h.mark(ctx, record)
+		h.As(record.Become).mark(ctx, record)
 	}
 	h.record(ctx, r.ID, Seen{Phase: Reaped, State: r.State, RC: r.RC, HasRC: r.HasRC, Started: r.Started,
 		Ended: r.Started.Add(r.Elapsed), At: time.Now(), Msg: r.Msg})

@@ -17,7 +17,7 @@ import (
 const maxCandidates = 8
 
 // columns are those of a job.Record, in the order of scanRecord.
-const columns = `id, run, step, target, keyed, keygen, base, name, cmd, pos, ceiling, codes, created,
+const columns = `id, run, step, target, become, keyed, keygen, base, name, cmd, pos, ceiling, codes, created,
 	phase, state, rc, started, ended, seen, msg`
 
 // unreaped are the phases in which somebody still owes a look at the job's end; the partial index of the schema is
@@ -34,6 +34,10 @@ func (j *Journal) Intend(ctx context.Context, r job.Record) error {
 	if err != nil {
 		return fmt.Errorf("job %s: %w", r.ID, err)
 	}
+	become, err := json.Marshal(r.Become)
+	if err != nil {
+		return fmt.Errorf("job %s: %w", r.ID, err)
+	}
 	codes, err := json.Marshal(r.OKCodes)
 	if err != nil {
 		return fmt.Errorf("job %s: %w", r.ID, err)
@@ -46,8 +50,8 @@ func (j *Journal) Intend(ctx context.Context, r job.Record) error {
 	}
 	return j.write(ctx, "intend", true, func(s *session) error {
 		n, err := s.exec(`INSERT INTO jobs (`+columns+`, host)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
-			r.ID, r.Run, r.Step, string(target), r.Key, r.KeyGen, r.Base, r.Name, r.Cmd, r.Pos, int64(r.Limit), string(codes), stamp(r.Created),
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
+			r.ID, r.Run, r.Step, string(target), string(become), r.Key, r.KeyGen, r.Base, r.Name, r.Cmd, r.Pos, int64(r.Limit), string(codes), stamp(r.Created),
 			string(r.Seen.Phase), string(r.Seen.State), code64(r.Seen), stamp(r.Seen.Started), stamp(r.Seen.Ended),
 			stamp(r.Seen.At), r.Seen.Msg, r.Target.Name)
 		if err == nil && n == 0 {
@@ -220,16 +224,19 @@ func (j *Journal) records(ctx context.Context, op, clause string, args ...any) (
 
 func scanRecord(rows *sql.Rows) (job.Record, error) {
 	var r job.Record
-	var target, codes []byte
+	var target, become, codes []byte
 	var limit, created, started, ended, seen int64
 	var rc sql.NullInt64
-	err := rows.Scan(&r.ID, &r.Run, &r.Step, &target, &r.Key, &r.KeyGen, &r.Base, &r.Name, &r.Cmd, &r.Pos, &limit, &codes, &created,
+	err := rows.Scan(&r.ID, &r.Run, &r.Step, &target, &become, &r.Key, &r.KeyGen, &r.Base, &r.Name, &r.Cmd, &r.Pos, &limit, &codes, &created,
 		&r.Seen.Phase, &r.Seen.State, &rc, &started, &ended, &seen, &r.Seen.Msg)
 	if err != nil {
 		return r, err
 	}
 	if err := json.Unmarshal(target, &r.Target); err != nil {
 		return r, fmt.Errorf("job %s: target: %w", r.ID, err)
+	}
+	if err := json.Unmarshal(become, &r.Become); err != nil {
+		return r, fmt.Errorf("job %s: become: %w", r.ID, err)
 	}
 	if err := json.Unmarshal(codes, &r.OKCodes); err != nil {
 		return r, fmt.Errorf("job %s: exit codes: %w", r.ID, err)

@@ -95,6 +95,7 @@ func TestWhatIsWrittenIsThereAfterClosing(t *testing.T) {
 	full := job.Record{
 		ID: "j1", Run: "r1", Base: "/home/u/.starling", Name: "build", Cmd: "make -j4 \x00\xff 'x'", Pos: "a.star:3:4",
 		Target:  transport.Target{Name: "web1", Addr: "::1", Port: 2222, User: "u", ConfigFile: "/etc/s"},
+		Become:  wire.Become{Method: "doas", User: "db"},
 		Limit:   90 * time.Second,
 		Created: time.Unix(1_700_000_000, 123_456_789).UTC(),
 		Seen: job.Seen{Phase: job.Reaped, State: wire.Failed, RC: 0, HasRC: true, Msg: "m",

@@ -55,6 +55,7 @@ CREATE TABLE jobs (
 	step     TEXT NOT NULL,
 	host     TEXT NOT NULL, -- target's name, for looking up
 	target   TEXT NOT NULL, -- JSON
+	become   TEXT NOT NULL, -- JSON: as which user it runs there, and how one becomes that
 	keyed    TEXT NOT NULL, -- the job's key on its host
 	keygen   INTEGER NOT NULL,
 	base     TEXT NOT NULL,
