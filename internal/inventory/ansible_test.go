@@ -55,7 +55,7 @@ func TestAnsible(t *testing.T) {
 			var want answer
 			require.NoError(t, json.Unmarshal(src, &want))
 			same(t, want, ours)
-			if missing == nil && !*record {
+			if missing == nil && !*record && !testing.Short() {
 				t.Log("ansible-inventory is here: asked again")
 				same(t, askAnsible(t, root, sources), ours)
 			}

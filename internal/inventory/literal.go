@@ -71,7 +71,7 @@ var (
 )
 
 func (p *literal) value() (any, error) {
-	if p.depth++; p.depth > 50 {
+	if p.depth++; p.depth > 201 { // Python nests 200 deep
 		return nil, errNoLiteral
 	}
 	defer func() { p.depth-- }()

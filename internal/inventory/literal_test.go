@@ -3,6 +3,7 @@ package inventory
 import (
 	"encoding/json"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -38,6 +39,7 @@ func TestValuesKeepTheirTypes(t *testing.T) {
 		{"{'a': 1}", map[string]any{"a": int64(1)}},
 		{"9223372036854775808", "9223372036854775808"}, // Python has it as a number
 		{"1e999", "1e999"},
+		{strings.Repeat("[", 5000) + strings.Repeat("]", 5000), strings.Repeat("[", 5000) + strings.Repeat("]", 5000)},
 	}
 	for _, tt := range tests {
 		require.Equal(t, tt.want, iniValue(tt.text), tt.text)

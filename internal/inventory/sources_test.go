@@ -67,7 +67,7 @@ func TestScripts(t *testing.T) {
 		"text":  "#!/bin/sh\necho hello\n",
 		"more":  "#!/bin/sh\necho '{} {}'\n",
 		"group": "#!/bin/sh\necho '{\"web\": 5}'\n",
-		"hang":  "#!/bin/sh\nsleep 1000 & sleep 1000\n",
+		"hang":  "#!/bin/sh\nsleep 1000 & echo $! >child; sleep 1000\n",
 		"vars":  "#!/bin/sh\ncase $1 in --list) echo '{\"w\": [\"a\"]}';; *) echo '[]';; esac\n",
 		"plain": "#!/usr/bin/env inventory\na\n",
 	}))
@@ -77,7 +77,7 @@ func TestScripts(t *testing.T) {
 		{"text", "text: --list: the answer is no JSON object"},
 		{"more", "more: --list: more text after the JSON object"},
 		{"group", "group: --list: group web: an object or a list is wanted, got 5"},
-		{"hang", "hang: --list: no answer within 200ms"},
+		{"hang", "hang: --list: no answer within 2s"},
 		{"vars", "vars: --list: the variables of host a: json: cannot unmarshal array into Go value of type map[string]interface {}"},
 		{"plain", "plain:1: begins with #! and may not be executed"},
 	}
@@ -85,15 +85,21 @@ func TestScripts(t *testing.T) {
 		t.Run(tt.source, func(t *testing.T) {
 			o := Options{}
 			if tt.source == "hang" {
-				o.Timeout = 200 * time.Millisecond
+				o.Timeout = 2 * time.Second
 			}
 			_, err := Load(t.Context(), []string{tt.source}, o)
 			require.EqualError(t, err, tt.want)
 		})
 	}
+	text, err := os.ReadFile("child")
+	require.NoError(t, err)
+	require.Eventually(t, func() bool {
+		stat, err := os.ReadFile(filepath.Join("/proc", strings.TrimSpace(string(text)), "stat"))
+		return err != nil || strings.Contains(string(stat), ") Z ")
+	}, 10*time.Second, 5*time.Millisecond, "what the executable has started ends with it")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err := Load(ctx, []string{"hang"}, Options{})
+	_, err = Load(ctx, []string{"hang"}, Options{})
 	require.ErrorIs(t, err, context.Canceled)
 }
 
@@ -134,10 +140,14 @@ func TestJSONIsAnInventory(t *testing.T) {
 }
 
 func TestGroupVarsStayInTheirFolder(t *testing.T) {
-	t.Chdir(files(t, map[string]string{"inv/h": "../secret\n", "inv/host_vars/x.yml": "", "inv/secret.yml": "a: 1\n"}))
+	t.Chdir(files(t, map[string]string{"inv/h": "../secret\n..\na/b\n", "inv/host_vars/a/b.yml": "in: 1\n", "inv/secret.yml": "a: 1\n", "inv/q.yml": "a: 1\n"}))
 	inv, err := Load(t.Context(), []string{"inv/h"}, Options{})
 	require.NoError(t, err)
-	require.Empty(t, inv.Hosts()[0].Vars)
+	for _, h := range inv.Hosts() {
+		require.NotContains(t, h.Vars, "a", h.Target.Name)
+	}
+	h, _ := inv.Host("a/b")
+	require.Equal(t, int64(1), h.Vars["in"])
 }
 
 func TestFind(t *testing.T) {

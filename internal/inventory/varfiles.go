@@ -50,7 +50,7 @@ func isFolder(path string) bool {
 // varsOf reads what a folder of variables has for one name; "" is no folder. A name that would lead out of the folder
 // has none.
 func (l *loader) varsOf(folder, name string) (vars, error) {
-	if folder == "" || !filepath.IsLocal(name) || strings.ContainsRune(name, filepath.Separator) {
+	if folder == "" || !filepath.IsLocal(name) {
 		return nil, nil
 	}
 	for _, ending := range varEndings {
