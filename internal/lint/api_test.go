@@ -39,6 +39,7 @@ func TestPositions(t *testing.T) {
 		{"the keyword of a dict", "run('x', **{\n  'colour': 3})", "2:3 unknown-keyword"},
 		{"the value", `run("x", name= 3)`, "1:16 wrong-type"},
 		{"the item", `run(["x", (3)])`, "1:11 wrong-type"},
+		{"the item behind one that is not known", `run(["x", str(1), 3])`, "1:19 wrong-type"},
 		{"the argument too many", `run("x", 3, 4)`, "1:10 wrong-type"},
 		{"the call without an argument", `x = [wait()]`, "1:6 wrong-type"},
 		{"the poll", `run("x", poll=3)`, "1:10 poll-without-async"},
@@ -189,6 +190,11 @@ func TestErrors(t *testing.T) {
 	require.ErrorAs(t, err, &resolveErr)
 	require.Equal(t, "worse.star:1:1: break not in a loop", resolveErr.Error())
 	require.Equal(t, 3, strings.Count(err.Error(), "\n")+1, "%v", err)
+
+	o.ReadFile = inMemory("# main.star\nload('lib.star', 'x')\nx2 = x\nx2 = 1\n# lib.star\nx = 1\nx = 2\n")
+	found, err = lint.File("main.star", o)
+	require.Empty(t, found)
+	require.ErrorContains(t, err, "lib.star:2:1: cannot reassign global x", "a library binds a name once")
 }
 
 func TestLoads(t *testing.T) {
