@@ -16,6 +16,7 @@ import (
 	"starling/internal/event"
 	"starling/internal/job"
 	"starling/internal/transport"
+	"starling/internal/wire"
 )
 
 // This file is the gate: every call of every builtin passes it, and no builtin can be reached around it. What must
@@ -187,6 +188,10 @@ func (g *gate) announce(b *builtins.Builtin, c *builtins.Call) func(starlark.Val
 			ev.State, ev.Msg = "failed", err.Error()
 		}
 		g.emit(ev)
+		if r, ok := value.(*builtins.Result); ok && err == nil && r.State == wire.Skipped && b.Effect == builtins.Host {
+			ev.Kind, ev.Msg = event.Skip, r.Msg
+			g.emit(ev)
+		}
 	}
 }
 

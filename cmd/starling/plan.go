@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"starling/builtins"
@@ -77,6 +79,9 @@ func (r *root) execute(ctx context.Context, s *session, id string, p plan, json 
 	code := exitCode(outcomes, unreaped, p.Unreaped)
 	view.Sink()(event.Event{Time: time.Now(), Kind: event.RunEnd, Run: id, Code: &code, Elapsed: time.Since(began)})
 	r.explain(view, outcomes)
+	if p.On && s.sandbox == nil {
+		r.leftOver(s, id, p, outcomes)
+	}
 	if code == exitInterrupted && s.sandbox == nil {
 		r.voice().hint("starling resume " + id + "   # goes on from here")
 	}
@@ -112,6 +117,25 @@ func (r *root) explain(view *ui.UI, outcomes []interp.Outcome) {
 			r.voice().script(o.Host, o.Err)
 		}
 	}
+}
+
+// leftOver writes the hosts on which the script did not come to its end into a file, and says how to run it for those.
+func (r *root) leftOver(s *session, id string, p plan, outcomes []interp.Outcome) {
+	var failed []string
+	for _, o := range outcomes {
+		if o.Err != nil || o.Skipped {
+			failed = append(failed, o.Host)
+		}
+	}
+	if len(failed) == 0 || len(failed) == len(outcomes) {
+		return
+	}
+	path := s.journal.Path() + "-failed-hosts.txt"
+	if err := os.WriteFile(path, []byte("# of run "+id+"\n"+strings.Join(failed, "\n")+"\n"), 0o600); err != nil {
+		r.voice().report(err)
+		return
+	}
+	r.voice().hint(fmt.Sprintf("starling run %s --on @%s   # for the %d hosts that did not come to the end", p.Script, path, len(failed)))
 }
 
 // all returns the hosts of targets.

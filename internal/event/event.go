@@ -14,6 +14,7 @@ const (
 	HostEnd    Kind = "host_end"    // a host's thread ended; State is ok, failed, unreachable, unreaped or interrupted; Msg the error
 	CallStart  Kind = "call_start"  // a builtin begins to act on a host
 	CallEnd    Kind = "call_end"    // it ended; State is the Result's, RC its exit code
+	Skip       Kind = "skip"        // a call was not carried out: a dry run, or nothing to do; Msg says which
 	JobStart   Kind = "job_start"   // a host acknowledged a detached job
 	JobLook    Kind = "job_look"    // a job was looked at and still runs; Line is its last line of output
 	JobEnd     Kind = "job_end"     // a job's end was seen; State, RC

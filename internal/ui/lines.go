@@ -51,6 +51,8 @@ func (l *lines) add(to *scroll, e event.Event) {
 		l.sayFrom(2, to, e, "begins "+label(e)+l.pos(e))
 	case event.CallEnd:
 		l.sayFrom(1, to, e, label(e)+" "+l.end(e))
+	case event.Skip:
+		l.say(to, e, Safe(e.Msg)+quoted(e.Name)+l.pos(e))
 	case event.JobStart:
 		limit := ""
 		if e.Limit > 0 {
@@ -92,15 +94,10 @@ func (l *lines) hostEnd(to *scroll, e event.Event) {
 		return
 	}
 	head := l.paint.state(Safe(e.State))
-	for i, line := range strings.Split(strings.TrimRight(e.Msg, "\n"), "\n") {
-		if i == 0 && line != "" {
-			l.say(to, e, head+": "+Safe(line))
-		} else if i == 0 {
-			l.say(to, e, head)
-		} else {
-			l.say(to, e, "  "+Safe(line))
-		}
+	if line := first(e.Msg); line != "" {
+		head += ": " + Safe(line)
 	}
+	l.say(to, e, head)
 	l.hint(to, e)
 }
 

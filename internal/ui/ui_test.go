@@ -119,7 +119,6 @@ func TestRecap(t *testing.T) {
 	)
 	require.Equal(t, `db: unreachable: no route to host
 web2: failed: deploy.star:3:1: run: rc 1
-web2:   Traceback
 web2: hint: look at it
 
 3 hosts: 1 ok, 1 failed, 1 unreachable, 1 unreaped job, in 1m04s
