@@ -172,7 +172,8 @@ _sl_probe() {
 	_sl_logind
 }
 
-# _sl_logind: does logind kill what a session leaves, and what helps?
+# _sl_logind: does logind kill what a session leaves, and what helps? The session
+# is the login user's (_slown), also where we have become another.
 _sl_logind() {
 	[ -d /run/systemd/system ] || return
 	_slo=$(busctl get-property org.freedesktop.login1 /org/freedesktop/login1 org.freedesktop.login1.Manager KillUserProcesses KillOnlyUsers KillExcludeUsers 2>/dev/null)
@@ -180,8 +181,9 @@ _sl_logind() {
 	_slx=${_slo##*"${_slN}as "} # who is excluded
 	_sla=${_slo#*"${_slN}as "}
 	_sla=${_sla%%"$_slN"*} # whom it is limited to
-	case $_slx in *"\"$_sluser\""*) return ;; esac
-	case $_sla in 0*) ;; *"\"$_sluser\""*) ;; *) return ;; esac
+	: "${_slown:=$_sluser}"
+	case $_slx in *"\"$_slown\""*) return ;; esac
+	case $_sla in 0*) ;; *"\"$_slown\""*) ;; *) return ;; esac
 	_sl_fact killuser 1
 	if ! systemd-run --version >/dev/null 2>&1; then
 		_sl_fact noscope logind ends the processes of a session with it, and there is no systemd-run to leave it
