@@ -30,7 +30,7 @@ var asyncStatus = Builtin{
 		Returns: "The Result, or a list of them in the order of the jobs.",
 		Fails: "When a job ended badly (unless ignore_errors), when one still runs after all retries, when the host does " +
 			"not know the job, and when the host could not be asked.",
-		Example: `job = run("sleep 1; echo done", async=60, poll=0)
+		Example: `job = run("sleep 1; echo done", async=30, poll=0)
 r = async_status(job.jid, retries=60, delay=0.5)
 print(r.state, r.stdout)`,
 	},

@@ -47,7 +47,7 @@ var run = Builtin{
 			"ignore_errors), when the host can't be reached, and when the host refuses to start the job.",
 		Example: `r = run("uname -s")
 print(r.stdout)
-job = run("sleep 1; echo done", async=60, poll=0)
+job = run("sleep 1; echo done", async=10, poll=0)
 print(async_status(job, retries=20, delay=0.5).stdout)`,
 	},
 	Label: func(a spec.Args) string {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -27,7 +28,7 @@ func (r *root) lintCommand() *cobra.Command {
 			if len(args) == 0 {
 				return usage(errors.New("starling lint takes the FILEs to read"))
 			}
-			findings, err := lint.Files(args, r.lintOptions(cmd.Context(), nil))
+			findings, err := lint.Files(args, r.lintOptions(cmd.Context(), args[0], nil))
 			worst, printed := r.findings(findings, asJSON)
 			switch {
 			case printed != nil:
@@ -46,9 +47,10 @@ func (r *root) lintCommand() *cobra.Command {
 
 // lintOptions is the world as a lint sees it; sources stand in for files of the same path.
 // Without a journal nothing is known of how long commands took, and nothing is said of it.
-func (r *root) lintOptions(ctx context.Context, sources map[string][]byte) lint.Options {
+func (r *root) lintOptions(ctx context.Context, path string, sources map[string][]byte) lint.Options {
 	return lint.Options{
 		History: r.history(ctx),
+		Root:    projectOf(path),
 		Specs:   interp.Specs(),
 		Parse:   func(path string, src []byte) (*syntax.File, error) { return interp.Parse(path, src, interp.Script) },
 		ReadFile: func(path string) ([]byte, error) {
@@ -62,6 +64,15 @@ func (r *root) lintOptions(ctx context.Context, sources map[string][]byte) lint.
 			return ok && touches
 		},
 	}
+}
+
+// projectOf is the project's folder of a script.
+func projectOf(path string) string {
+	dir, err := filepath.Abs(filepath.Dir(path))
+	if err != nil {
+		return ""
+	}
+	return interp.ProjectRoot(dir)
 }
 
 // history returns what the journal knows of how long commands took; nil when there is no journal yet.
@@ -113,7 +124,7 @@ func (r *root) findings(findings []lint.Finding, asJSON bool) (worst lint.Severi
 // not keep it from running: what counts for that is the end of the run. What the lint can't read the run itself
 // reports.
 func (r *root) lintFirst(ctx context.Context, path string, source []byte) bool {
-	findings, _ := lint.Files([]string{path}, r.lintOptions(ctx, map[string][]byte{path: source}))
+	findings, _ := lint.Files([]string{path}, r.lintOptions(ctx, path, map[string][]byte{path: source}))
 	may := true
 	for _, f := range findings {
 		if f.Severity != lint.Error || f.Rule == lint.Undefined {
