@@ -110,7 +110,19 @@ func lastLines(s string, n int) string {
 	if len(lines) > n {
 		lines = append([]string{fmt.Sprintf("… (%d lines before)", len(lines)-n)}, lines[len(lines)-n:]...)
 	}
+	for i, line := range lines {
+		lines[i] = head(line)
+	}
 	return strings.Join(lines, "\n")
+}
+
+// head is the beginning of a long line, as much as an error can show.
+func head(line string) string {
+	const most = 300
+	if runes := []rune(line); len(runes) > most {
+		return string(runes[:most]) + "…"
+	}
+	return line
 }
 
 // UnknownOutcomeError is an attached command that was under way when its program died: whether it ran to its end is

@@ -100,7 +100,7 @@ func (r *root) reapAll(ctx context.Context, s *session, refs []job.Ref, pace job
 			r.voice().report(&builtins.FailedError{Results: results[i : i+1]})
 			code = exitFailed
 		default:
-			fmt.Fprintln(r.io.out, builtins.Describe(&results[i]))
+			fmt.Fprintln(r.io.out, safe(builtins.Describe(&results[i])))
 		}
 	}
 	if len(refs) == 0 {
@@ -127,7 +127,7 @@ func (r *root) cancelCommand() *cobra.Command {
 				errs = append(errs, r.withJob(cmd.Context(), id, func(_ *session, record job.Record, h *job.Host) error {
 					result, err := h.Cancel(cmd.Context(), record.ID, d)
 					if err == nil {
-						fmt.Fprintln(r.io.out, builtins.Describe(&result))
+						fmt.Fprintln(r.io.out, safe(builtins.Describe(&result)))
 					}
 					return err
 				}))

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"starling/internal/transport"
+	"starling/internal/ui"
 	"starling/interp"
 )
 
@@ -19,8 +20,17 @@ func (v voice) report(err error) {
 	if err == nil || err.Error() == "" {
 		return
 	}
-	v.errorf("%s", strings.TrimRight(err.Error(), "\n"))
+	v.errorf("%s", safe(err.Error()))
 	v.hint(hintOf(err))
+}
+
+// safe is text of several lines, some of which may come from a host, for a terminal.
+func safe(text string) string {
+	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
+	for i, line := range lines {
+		lines[i] = ui.Safe(line)
+	}
+	return strings.Join(lines, "\n")
 }
 
 func (v voice) errorf(format string, args ...any) {
