@@ -202,7 +202,10 @@ func (w *watched) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-var jobID = regexp.MustCompile(`\bj-[0-9a-z]{16}\b`)
+var (
+	jobID   = regexp.MustCompile(`\bj-[0-9a-z]{16}\b`)
+	varying = regexp.MustCompile(`\b[0-9.]+m?s\b`)
+)
 
 // jid VAR FILE: put the first job id in the file (stdout, stderr) into the variable.
 func jid(ts *testscript.TestScript, neg bool, args []string) {
