@@ -8,12 +8,14 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"go.starlark.net/starlark"
 	"go.starlark.net/starlarkstruct"
 
 	"starling/builtins"
 	"starling/builtins/spec"
+	"starling/internal/event"
 	"starling/internal/job"
 )
 
@@ -143,6 +145,8 @@ func (in *Interp) batch(c *builtins.Call, fn starlark.Callable, fork string, hos
 	var wg sync.WaitGroup
 	for i, h := range hosts {
 		wg.Go(func() {
+			began := time.Now()
+			in.gate.emit(event.Event{Kind: event.HostStart, Host: h.Name()})
 			thread := in.newThread(c.Ctx, fork+h.Name(), h)
 			release := CancelWith(c.Ctx, thread)
 			defer release()
@@ -150,6 +154,7 @@ func (in *Interp) batch(c *builtins.Call, fn starlark.Callable, fork string, hos
 			if err == nil {
 				value.Freeze()
 			}
+			in.hostEnd(h, began, err)
 			out[i] = eachOutcome{value, err}
 		})
 	}

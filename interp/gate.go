@@ -179,7 +179,7 @@ func (g *gate) announce(b *builtins.Builtin, c *builtins.Call) func(starlark.Val
 	return func(value starlark.Value, err error) {
 		ev.Kind, ev.Elapsed, ev.State = event.CallEnd, time.Since(began), "succeeded"
 		if r, ok := value.(*builtins.Result); ok && err == nil {
-			ev.State, ev.Job = string(r.State), r.ID
+			ev.State, ev.Job, ev.Changed = string(r.State), r.ID, r.Changed && b.Effect == builtins.Host
 			if r.HasRC {
 				ev.RC = &r.RC
 			}

@@ -198,13 +198,18 @@ func (in *Interp) thread(ctx context.Context, program *starlark.Program, h *job.
 	}
 	out.Err, out.Elapsed = err, time.Since(began)
 	if h != nil {
-		ev := event.Event{Kind: event.HostEnd, Host: out.Host, Elapsed: out.Elapsed, State: StateOf(err)}
-		if err != nil {
-			ev.Msg = Message(err)
-		}
-		in.gate.emit(ev)
+		in.hostEnd(h, began, err)
 	}
 	return out
+}
+
+// hostEnd tells that the thread of a host has ended.
+func (in *Interp) hostEnd(h *job.Host, began time.Time, err error) {
+	ev := event.Event{Kind: event.HostEnd, Host: h.Name(), Elapsed: time.Since(began), State: StateOf(err)}
+	if err != nil {
+		ev.Msg = Message(err)
+	}
+	in.gate.emit(ev)
 }
 
 func (in *Interp) newThread(ctx context.Context, name string, h *job.Host) *starlark.Thread {

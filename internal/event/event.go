@@ -39,6 +39,7 @@ type Event struct {
 	Pos     string        `json:"pos,omitempty"`     // file:line:col in the script
 	State   string        `json:"state,omitempty"`
 	RC      *int          `json:"rc,omitempty"`
+	Changed bool          `json:"changed,omitempty"`    // the call may have changed the host
 	Limit   time.Duration `json:"limit_ns,omitempty"`   // the job's ceiling, zero for none
 	Elapsed time.Duration `json:"elapsed_ns,omitempty"` // since the call or the job began
 	Line    string        `json:"line,omitempty"`       // last line of output, as the host wrote it: not safe for a terminal

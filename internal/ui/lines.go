@@ -16,6 +16,8 @@ type lines struct {
 	verbose int
 	paint   painter
 	single  bool                 // the run has exactly one host
+	live    bool                 // a live area shows what runs
+	hosts   map[string]bool      // those that were heard of
 	shown   map[string]time.Time // when a job that still runs was last spoken of
 	ended   map[string]string    // the state in which a job's end was told: it may be seen again and again
 	missed  map[string]bool      // hosts whose last look could not be made, and that was told
@@ -26,6 +28,8 @@ func newLines(o Options, paint painter) *lines {
 		verbose: o.Verbose,
 		paint:   paint,
 		single:  len(o.Hosts) == 1,
+		live:    o.Mode == Terminal,
+		hosts:   map[string]bool{},
 		shown:   map[string]time.Time{},
 		ended:   map[string]string{},
 		missed:  map[string]bool{},
@@ -35,6 +39,10 @@ func newLines(o Options, paint painter) *lines {
 // add writes the lines for e, if it has any.
 func (l *lines) add(to *scroll, e event.Event) {
 	e.Job = Safe(e.Job)
+	l.hosts[e.Host] = true
+	if l.routine(e) && l.live && len(l.hosts) > recapHosts && l.verbose < 1 {
+		return
+	}
 	switch e.Kind {
 	case event.Output:
 		l.output(to, e)
@@ -75,6 +83,12 @@ func (l *lines) add(to *scroll, e event.Event) {
 	case event.HostStatus:
 		l.say(to, e, Safe(e.Msg))
 	}
+}
+
+// routine reports whether e is one of the many events of a run that goes well. With many hosts the live area tells
+// them, and lines for all would drown what matters.
+func (l *lines) routine(e event.Event) bool {
+	return e.Kind == event.JobStart || e.Kind == event.JobEnd && e.State == "succeeded" || e.Kind == event.HostStatus
 }
 
 // output writes what a script printed.

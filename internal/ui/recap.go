@@ -24,6 +24,8 @@ type recap struct {
 	started  map[string]time.Time
 	order    []string // hosts in the order of the run
 	ends     map[string]event.Event
+	first    event.Event // the end of the host that failed first
+	changed  int         // calls that changed a host
 	unreaped []event.Event
 }
 
@@ -46,7 +48,21 @@ func (r *recap) take(e event.Event) {
 		if e.Elapsed == 0 && !r.started[e.Host].IsZero() {
 			e.Elapsed = e.Time.Sub(r.started[e.Host])
 		}
+		if e.State != "ok" && r.first.Host == "" {
+			r.first = e
+		}
+		// A host that each() goes to several times has as many ends: the worst one counts, and the time of all.
+		if was, again := r.ends[e.Host]; again {
+			e.Elapsed += was.Elapsed
+			if stateRank(was.State) > stateRank(e.State) {
+				e.State, e.Msg, e.Hint = was.State, was.Msg, was.Hint
+			}
+		}
 		r.ends[e.Host] = e
+	case event.CallEnd:
+		if e.Changed {
+			r.changed++
+		}
 	case event.Unreaped:
 		r.unreaped = append(r.unreaped, e)
 	}
@@ -70,6 +86,9 @@ func (r *recap) write(to *scroll, end event.Event) {
 	}
 	to.add(false, "\n"+r.headline(counts, end)+"\n")
 	r.writeHosts(to, counts)
+	if counts["ok"] < len(r.ends)-1 && !r.began.IsZero() {
+		to.add(false, fmt.Sprintf("the first of these was %s, after %s\n", Safe(r.first.Host), Duration(r.first.Time.Sub(r.began))))
+	}
 	r.writeUnreaped(to)
 	*r = *newRecap(r.paint)
 }
@@ -80,6 +99,9 @@ func (r *recap) headline(counts map[string]int, end event.Event) string {
 		if n := counts[state]; n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", n, r.paint.state(state)))
 		}
+	}
+	if r.changed > 0 {
+		parts = append(parts, count(r.changed, "change"))
 	}
 	if n := len(r.unreaped); n > 0 {
 		parts = append(parts, r.paint.in(yellow, count(n, "unreaped job")))

@@ -125,6 +125,7 @@ web2: hint: look at it
   ok           web1   1m03s
   failed       web2      2s  deploy.star:3:1: run: rc 1
   unreachable  db        0s  no route to host
+the first of these was db, after 1s
 jobs that nobody reaped:
   web1  j-9  running "backup"  deploy.star:9:5
     starling jobs reap j-9
@@ -251,4 +252,20 @@ func TestSlowReader(t *testing.T) {
 		require.NoError(t, u.Close())
 		require.Equal(t, 3*outputRoom, strings.Count(out.text.String(), "x\n"))
 	})
+}
+
+// With many hosts the lines of what goes well give way to the live area, and what goes badly stays.
+func TestCalmWithManyHosts(t *testing.T) {
+	var err bytes.Buffer
+	u := New(Options{Mode: Terminal, Err: &err, Interval: time.Hour})
+	for n := range 3 * recapHosts {
+		host := fmt.Sprintf("web%d", n)
+		u.Sink()(event.Event{Kind: event.JobStart, Host: host, Job: "j-" + host})
+		u.Sink()(event.Event{Kind: event.JobEnd, Host: host, Job: "j-" + host, State: []string{"succeeded", "failed"}[n%2]})
+	}
+	require.NoError(t, u.Close())
+	require.Contains(t, err.String(), "started job j-web3")
+	require.NotContains(t, err.String(), "started job j-web50")
+	require.NotContains(t, err.String(), "job j-web50 succeeded")
+	require.Contains(t, err.String(), "job j-web51 failed")
 }
