@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 )
 
 // loader reads sources into a tree.
@@ -36,7 +37,7 @@ func (l *loader) source(ctx context.Context, path string) error {
 	case err == nil:
 		l.folders = append(l.folders, filepath.Dir(path))
 		return l.file(ctx, path, info)
-	case strings.Contains(path, ",") && errors.Is(err, fs.ErrNotExist):
+	case strings.Contains(path, ",") && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENAMETOOLONG)):
 		return l.list(path)
 	}
 	return &SourceError{File: path, Problem: "inventory: " + reason(err), Advice: `a list of names has a comma in it: -i "` + path + `,"`}

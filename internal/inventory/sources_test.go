@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -157,4 +158,15 @@ func TestFind(t *testing.T) {
 	require.Equal(t, []string{filepath.Join(dir, "inventory.star")}, Find(dir, ""))
 	require.Equal(t, []string{"x", "y,"}, Find(dir, "x"+string(os.PathListSeparator)+"y,"))
 	require.Nil(t, Find(t.TempDir(), ""))
+}
+
+// A list of many names is longer than a file's name can be.
+func TestLongList(t *testing.T) {
+	var names []string
+	for n := range 500 {
+		names = append(names, fmt.Sprintf("host%d", n))
+	}
+	inv, err := Load(t.Context(), []string{strings.Join(names, ",") + ","}, Options{})
+	require.NoError(t, err)
+	require.Len(t, inv.Hosts(), len(names))
 }
