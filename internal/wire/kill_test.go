@@ -2,6 +2,7 @@ package wire
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -20,6 +21,7 @@ echo before
 setsid sh -c 'trap "" TERM; sleep 302 & wait' &
 (setsid sh -c '(sleep 303) & exit 0' &)
 (setsid env -i PATH="$PATH" sleep 304 &)
+(setsid sleep 307 >/dev/null 2>&1 &)
 echo up
 sleep 305
 sleep 306
@@ -234,6 +236,42 @@ func TestReboot(t *testing.T) {
 		require.Equal(t, KillRefused, k.Outcome, "the numbers belong to another boot")
 		require.NotEmpty(t, tree(id))
 		waitGone(t, id)
+	})
+}
+
+// Numbers that belong to other processes by now are nobody's to signal.
+func TestNumbersUsedAgain(t *testing.T) {
+	onHosts(t, func(t *testing.T, h *host, c *channel) {
+		bystander := exec.Command("sleep", "300")
+		bystander.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+		require.NoError(t, bystander.Start())
+		t.Cleanup(func() { _ = bystander.Process.Kill(); _ = bystander.Wait() })
+		who, err := DecodeBoot(c.ask(Boot{}))
+		require.NoError(t, err)
+		id := newID()
+		dir := h.base + "/v1/" + id
+		require.NoError(t, os.Mkdir(dir, 0o700))
+		pid := strconv.Itoa(bystander.Process.Pid)
+		for name, text := range map[string]string{
+			"go":  "go " + id + " 1 " + nonce() + " " + pid + " 5 " + who.Boot + " " + who.Host + " " + who.Pid1 + " 1700000000 100 0 10000 .\n",
+			"run": "run " + id + " " + pid + " 6 .\n",
+		} {
+			require.NoError(t, os.WriteFile(dir+"/"+name, []byte(text), 0o600))
+		}
+		st, detail, _ := c.await(h.base, id)
+		require.Equal(t, Lost, st, detail)
+		k, err := DecodeKill(c.ask(Kill{Base: h.base, ID: id, Nonce: nonce(), Grace: -1}))
+		require.NoError(t, err)
+		require.Equal(t, KillKilling, k.Outcome)
+		c.until(h.base, id, "over", func(_ State, f Facts) bool { return f.Killed })
+		require.NoFileExists(t, dir+"/cause", "a lost job is not called cancelled")
+		require.NoError(t, syscall.Kill(bystander.Process.Pid, 0))
+		state, err := os.ReadFile("/proc/" + pid + "/stat")
+		require.NoError(t, err)
+		require.Contains(t, string(state), ") S ")
+		k, err = DecodeKill(c.ask(KillTree{Cookie: nonce(), Pid: bystander.Process.Pid, Start: "5"}))
+		require.NoError(t, err)
+		require.Equal(t, KillEnded, k.Outcome)
 	})
 }
 

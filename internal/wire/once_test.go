@@ -314,6 +314,19 @@ func TestDiskFull(t *testing.T) {
 	})
 }
 
+// A disk that loses bytes without a word: the sizes are compared.
+func TestShortOnDisk(t *testing.T) {
+	h := newHost(t, shell(t, "dash", "dash"))
+	dd, err := exec.LookPath("dd")
+	require.NoError(t, err)
+	h.fakes(map[string]string{"dd": dd + ` "$@"; f=$(readlink /proc/$$/fd/1); case $f in */cmd) truncate -s 20 "$f" ;; esac; exit 0` + "\n"})
+	c := h.open()
+	got := c.start(Start{Base: h.base, ID: newID(), Cmd: []byte(`printf x >>"$HOME/ran"   `)})
+	require.Equal(t, StartFailed, got.Outcome)
+	require.Zero(t, runs(h))
+	require.NoError(t, DecodePing(c.ask(Ping{})))
+}
+
 func fill(name string) error {
 	f, err := os.Create(name)
 	if err != nil {
