@@ -248,28 +248,30 @@ func TestNumbersUsedAgain(t *testing.T) {
 		t.Cleanup(func() { _ = bystander.Process.Kill(); _ = bystander.Wait() })
 		who, err := DecodeBoot(c.ask(Boot{}))
 		require.NoError(t, err)
-		id := newID()
-		dir := h.base + "/v1/" + id
-		require.NoError(t, os.Mkdir(dir, 0o700))
 		pid := strconv.Itoa(bystander.Process.Pid)
-		for name, text := range map[string]string{
-			"go":  "go " + id + " 1 " + nonce() + " " + pid + " 5 " + who.Boot + " " + who.Host + " " + who.Pid1 + " 1700000000 100 0 10000 .\n",
-			"run": "run " + id + " " + pid + " 6 .\n",
-		} {
-			require.NoError(t, os.WriteFile(dir+"/"+name, []byte(text), 0o600))
+		for _, numbers := range [][2]string{{pid, "999999999"}, {"999999999", pid}} { // supervisor, leader
+			id := newID()
+			dir := h.base + "/v1/" + id
+			require.NoError(t, os.Mkdir(dir, 0o700))
+			for name, text := range map[string]string{
+				"go": "go " + id + " 1 " + nonce() + " " + numbers[0] + " 5 " + who.Boot + " " + who.Host + " " + who.Pid1 +
+					" 1700000000 100 0 10000 .\n",
+				"run": "run " + id + " " + numbers[1] + " 6 .\n",
+			} {
+				require.NoError(t, os.WriteFile(dir+"/"+name, []byte(text), 0o600))
+			}
+			st, detail, _ := c.await(h.base, id)
+			require.Equal(t, Lost, st, detail)
+			k, err := DecodeKill(c.ask(Kill{Base: h.base, ID: id, Nonce: nonce(), Grace: -1}))
+			require.NoError(t, err)
+			require.Equal(t, KillKilling, k.Outcome)
+			c.until(h.base, id, "over", func(_ State, f Facts) bool { return f.Killed })
+			require.NoFileExists(t, dir+"/cause", "a lost job is not called cancelled")
+			state, err := os.ReadFile("/proc/" + pid + "/stat")
+			require.NoError(t, err)
+			require.Contains(t, string(state), ") S ")
 		}
-		st, detail, _ := c.await(h.base, id)
-		require.Equal(t, Lost, st, detail)
-		k, err := DecodeKill(c.ask(Kill{Base: h.base, ID: id, Nonce: nonce(), Grace: -1}))
-		require.NoError(t, err)
-		require.Equal(t, KillKilling, k.Outcome)
-		c.until(h.base, id, "over", func(_ State, f Facts) bool { return f.Killed })
-		require.NoFileExists(t, dir+"/cause", "a lost job is not called cancelled")
-		require.NoError(t, syscall.Kill(bystander.Process.Pid, 0))
-		state, err := os.ReadFile("/proc/" + pid + "/stat")
-		require.NoError(t, err)
-		require.Contains(t, string(state), ") S ")
-		k, err = DecodeKill(c.ask(KillTree{Cookie: nonce(), Pid: bystander.Process.Pid, Start: "5"}))
+		k, err := DecodeKill(c.ask(KillTree{Cookie: nonce(), Pid: bystander.Process.Pid, Start: "5"}))
 		require.NoError(t, err)
 		require.Equal(t, KillEnded, k.Outcome)
 	})
