@@ -14,7 +14,7 @@ const (
 	glimpse  = 400      // bytes of a running job's output that a look brings, for its last line
 	portion  = 64 << 10 // bytes of an ended job's streams that come with the look that sees its end
 	chunk    = 4 << 20  // bytes of one exchange when more is wanted
-	longPoll = 250 * time.Millisecond
+	longPoll = 500 * time.Millisecond
 )
 
 // Look asks once for any number of jobs of this host, in one exchange for each user that they run as, and returns what
@@ -119,7 +119,7 @@ func (h *Host) result(ctx context.Context, record Record, facts wire.Facts, now 
 	if facts.Token != nil {
 		r.Started = time.Unix(facts.Token.Epoch, 0)
 		r.Limit = facts.Token.Limit
-		r.Elapsed = time.Duration(now.Epoch-facts.Token.Epoch) * time.Second
+		r.Elapsed = record.age(r.Started)
 	}
 	if facts.Ended {
 		r.RC, r.HasRC, r.Elapsed = facts.ExitCode, true, facts.Elapsed
@@ -148,6 +148,15 @@ func (h *Host) result(ctx context.Context, record Record, facts wire.Facts, now 
 	}
 	r.Stderr, err = h.stream(ctx, record, facts.Err, Stderr, &r)
 	return r, err
+}
+
+// age is how long a job has run: by this machine's clock where it was started from here, else by the host's word for
+// its beginning, which is as true as the two clocks agree.
+func (r *Record) age(started time.Time) time.Duration {
+	if !r.Created.IsZero() {
+		started = r.Created
+	}
+	return max(0, time.Since(started))
 }
 
 // absent is a host that knows nothing of the job: a job that once was acknowledged is lost, any other never was.

@@ -119,6 +119,7 @@ func (h *Host) wait(ctx context.Context, ids []string, p Pace, any bool) ([]Resu
 	began := time.Now()
 	var lost missed
 	for looks := 1; ; looks++ {
+		asked := time.Now()
 		results, err := h.Look(ctx, pending, p.hold(began))
 		if err != nil && (ctx.Err() != nil || !h.worthRetrying(err)) {
 			return nil, err
@@ -139,6 +140,10 @@ func (h *Host) wait(ctx context.Context, ids []string, p Pace, any bool) ([]Resu
 				return nil, &UnaskedError{Host: h.Name(), IDs: pending, Since: h.seen(), Looks: lost.looks, Err: lost.err}
 			}
 			return inOrder(ids, known), nil
+		}
+		// The host does not wait for a job that is neither running nor at its end.
+		if pause == 0 && time.Since(asked) < restFrom {
+			pause = restFrom / 2
 		}
 		if err := h.pause(ctx, pause); err != nil {
 			return nil, err
