@@ -109,7 +109,7 @@ func (t *becoming) Exec(ctx context.Context, cmd transport.Command) error {
 		}
 	}
 	wg.Wait()
-	return e.judge(ctx, err)
+	return e.judge(err)
 }
 
 // hopeless returns an error when the password at hand was refused before.
@@ -222,10 +222,10 @@ func (e *entry) silent() error {
 }
 
 // judge says what the end of the exec means.
-func (e *entry) judge(ctx context.Context, err error) error {
+func (e *entry) judge(err error) error {
 	var exit *transport.ExitError
 	switch {
-	case ctx.Err() != nil || e.entrance.Ready():
+	case e.entrance.Ready():
 		return err
 	case e.verdict != nil:
 		return e.verdict

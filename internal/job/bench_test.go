@@ -35,6 +35,8 @@ type bench struct {
 	engine  *job.Engine
 	host    *job.Host
 
+	journalFolder string
+
 	mu     sync.Mutex
 	events []event.Event
 }
@@ -50,12 +52,12 @@ func newBench(t *testing.T, o sshdtest.Options) *bench {
 		o.SetEnv["PATH"] = stubs + ":/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
 	}
 	server := sshdtest.Start(t, o)
-	b := &bench{t: t, server: server}
+	b := &bench{t: t, server: server, journalFolder: t.TempDir()}
 	var cancel context.CancelFunc
 	b.ctx, cancel = context.WithTimeout(context.Background(), 3*time.Minute)
 	t.Cleanup(cancel)
 	var err error
-	b.journal, err = journal.Open(b.ctx, filepath.Join(t.TempDir(), "journal.db"))
+	b.journal, err = journal.Open(b.ctx, filepath.Join(b.journalFolder, "journal.db"))
 	require.NoError(t, err)
 	t.Cleanup(func() { b.journal.Close() })
 	b.engine, b.host = b.controller(server.ConfigFile)

@@ -39,6 +39,8 @@ type Options struct {
 	// SetEnv is the environment of every session beside HOME, the cookie and the boot id file. sshd lets it name any
 	// variable, PATH and HOME included.
 	SetEnv map[string]string
+	// User is whom every session runs as; nil is the user the test runs as. HOME is the Server's all the same.
+	User *Account
 }
 
 // Server is one host. Its methods may be called from many goroutines at once.
@@ -49,7 +51,7 @@ type Server struct {
 	KnownHosts   string        // the known_hosts file that ConfigFile names
 	IdentityFile string        // the user's private key, ed25519, not encrypted; its public half is beside it, with .pub
 	BootIDFile   string        // stands in for /proc/sys/kernel/random/boot_id; sessions know it as $STARLING_BOOT_ID_FILE
-	User         string        // the user the sessions run as: the one who runs the test
+	User         string        // the user the sessions run as
 	HostKey      ssh.PublicKey // as of Start; RotateHostKey does not change it
 
 	t      testing.TB
@@ -95,13 +97,19 @@ func Start(t testing.TB, o Options) *Server {
 		s.Name = "web1"
 	}
 	must(t, os.Mkdir(s.Home, 0o755))
+	if o.User != nil {
+		s.User = o.User.Name
+		must(t, os.Chmod(dir, 0o755))
+		must(t, os.Chmod(s.Home, 0o700))
+		must(t, os.Chown(s.Home, o.User.UID, o.User.GID))
+	}
 	s.hold, s.port = holdPort(t)
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	t.Cleanup(s.cleanup)
 
 	s.HostKey = writeKey(t, s.hostKeyFile())
 	userKey := writeKey(t, s.IdentityFile)
-	must(t, os.WriteFile(s.path("authorized_keys"), ssh.MarshalAuthorizedKey(userKey), 0o600))
+	must(t, os.WriteFile(s.path("authorized_keys"), ssh.MarshalAuthorizedKey(userKey), 0o644))
 	s.writeBootID()
 	must(t, os.WriteFile(s.path("sshd_config"), s.sshdConfig(o), 0o600))
 	must(t, os.WriteFile(s.KnownHosts, nil, 0o600))
