@@ -24,6 +24,7 @@ type Host struct {
 	channel *channel            // nil when none is open; guarded by turn
 	probing *semaphore.Weighted // held while probed is asked for
 	probed  *wire.HostFacts
+	lookout *lookout
 }
 
 // machine is what all users of one machine share: the connection, and the account of who uses it.
@@ -47,7 +48,7 @@ func newHost(e *Engine, target transport.Target, t transport.Transport) *Host {
 }
 
 func (m *machine) as(b wire.Become, t transport.Transport) *Host {
-	return &Host{machine: m, become: b, transport: t, turn: semaphore.NewWeighted(1), probing: semaphore.NewWeighted(1)}
+	return &Host{machine: m, become: b, transport: t, turn: semaphore.NewWeighted(1), probing: semaphore.NewWeighted(1), lookout: newLookout()}
 }
 
 // everyone returns the machine under each of the users it was used as.

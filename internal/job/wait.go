@@ -117,10 +117,12 @@ func (h *Host) wait(ctx context.Context, ids []string, p Pace, any bool) ([]Resu
 	known := make(map[string]Result, len(ids))
 	pending := unique(ids)
 	began := time.Now()
+	defer h.lookout.expect(pending)()
 	var lost missed
+	var paused time.Duration
 	for looks := 1; ; looks++ {
 		asked := time.Now()
-		results, err := h.Look(ctx, pending, p.hold(began))
+		results, err := h.glance(ctx, pending, p.hold(began), asked.Add(-paused/2))
 		if err != nil && (ctx.Err() != nil || !h.worthRetrying(err)) {
 			return nil, err
 		}
@@ -148,6 +150,7 @@ func (h *Host) wait(ctx context.Context, ids []string, p Pace, any bool) ([]Resu
 		if err := h.pause(ctx, pause); err != nil {
 			return nil, err
 		}
+		paused = pause
 	}
 }
 
