@@ -36,6 +36,8 @@ type Options struct {
 	Serial int // how many hosts at a time; 0: all. After a batch in which a host failed no further one starts
 	Run    *builtins.Run
 	Events event.Sink // nil discards
+	// Builtins are words beside the vocabulary; one of the same name takes the place of ours.
+	Builtins []builtins.Builtin
 	// Steps keeps the run so that it can be resumed; nil does not. Past are the steps of the run that is resumed.
 	Steps Steps
 	Past  []Step
@@ -91,7 +93,7 @@ func Specs() []spec.Spec {
 }
 
 func (in *Interp) builtins() []builtins.Builtin {
-	return append(builtins.All(), in.each(), attempt)
+	return append(append(builtins.All(), in.each(), attempt), in.options.Builtins...)
 }
 
 // vocabulary is what a script sees beside Starlark's own names.

@@ -102,7 +102,7 @@ var arrows = []arrow{
 		reason: "a transport carries a command, whatever is in it"},
 	{rooms: []string{"internal/job"}, ban: []string{"internal/transport/ssh", "internal/transport/local", "internal/transport/fake", "internal/journal", "os", "net"},
 		reason: "the engine is given its transport and its recorder"},
-	{except: []string{"cmd", "internal/transport/ssh", "internal/sandbox", "internal/sshdtest"}, ban: []string{"golang.org/x/crypto/ssh", "internal/transport/ssh"},
+	{except: []string{"cmd", "interp/embed", "internal/transport/ssh", "internal/sandbox", "internal/sshdtest"}, ban: []string{"golang.org/x/crypto/ssh", "internal/transport/ssh"},
 		reason: "SSH is one transport of several"},
 	{except: []string{"internal/journal"}, ban: []string{"modernc.org/sqlite", "database/sql"}, reason: "the journal alone knows its format"},
 	{except: []string{"cmd"}, ban: []string{"github.com/spf13", "os/signal", "github.com/adrg/xdg"}, reason: "flags, signals and the user's folders are the command line's"},
