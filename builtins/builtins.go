@@ -69,6 +69,8 @@ type Run struct {
 	Hosts func(ctx context.Context, pattern string) ([]*job.Host, error)
 	// About returns what the inventory says of a host: its groups, and a dict of its variables; nil: nothing of any.
 	About func(name string) (groups []string, vars starlark.Value)
+	// Become returns as which user calls act on a host; nil: as the one that logs in.
+	Become func(host string) Become
 	// Passing says that the hosts end with this program, as a sandbox's do.
 	Passing bool
 	// Check makes it a dry run: nothing on a host changes.
@@ -88,9 +90,9 @@ var commonIgnore = spec.Param{Name: "ignore_errors", Type: spec.Bool, Default: "
 
 // All returns the vocabulary, in the order of its documentation.
 func All() []Builtin {
-	return []Builtin{
+	return privileged([]Builtin{
 		run, asyncStatus, wait, waitAny, cancel, detach, jobs, output,
 		reboot, waitForConnection, ping,
 		host, hosts, variable, quote,
-	}
+	})
 }

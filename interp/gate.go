@@ -91,7 +91,11 @@ func (g *gate) bind(b *builtins.Builtin) *starlark.Builtin {
 		if err != nil {
 			return nil, err
 		}
-		c := &builtins.Call{Ctx: Context(thread), Thread: thread, Args: unpacked, Pos: callerPos(thread), Host: at.host, Run: g.run}
+		host, err := b.As(g.run, at.host, unpacked)
+		if err != nil {
+			return nil, g.named(b.Spec.Name, err)
+		}
+		c := &builtins.Call{Ctx: Context(thread), Thread: thread, Args: unpacked, Pos: callerPos(thread), Host: host, Run: g.run}
 		value, err := g.pass(b, c, at, digest(b, args, kwargs))
 		if err != nil {
 			return nil, g.named(b.Spec.Name, err)

@@ -49,6 +49,7 @@ left to itself, and its ids are printed with the command that reaps them.`,
 	flags := cmd.Flags()
 	flags.StringVarP(&f.background, "background", "B", "", "make it a job that may run for this `TIME`")
 	flags.StringVarP(&f.poll, "poll", "P", "15s", "look at the job every `TIME`; 0: leave it running")
+	r.become.flags(flags)
 	flags.IntVar(&f.forks, "forks", job.DefaultForks, "work on at most `N` hosts at an instant")
 	flags.IntVar(&f.sandbox, "sandbox", 0, "act on `N` throwaway SSH hosts inside this program; PATTERN all is all of them")
 	flags.BoolVar(&f.json, "json", false, "write events to standard output, one JSON object per line")
@@ -93,7 +94,7 @@ func (r *root) exec(ctx context.Context, pattern string, words []string, f execF
 	}
 	began := time.Now()
 	view.Sink()(event.Event{Time: began, Kind: event.RunStart, Run: id, Msg: strings.Join(words, " "), Hosts: names(targets)})
-	answers := s.onAll(ctx, s.all(targets), command(words, limit), poll, view.Sink(), f.stream)
+	answers := s.onAll(ctx, s.allAs(targets), command(words, limit), poll, view.Sink(), f.stream)
 	if ctx.Err() == nil && limit > 0 && poll == 0 {
 		s.tellJobs(answers)
 	} else if !f.stream && !f.json {

@@ -30,6 +30,7 @@ func (r *root) jobsCommand() *cobra.Command {
 	list := func(cmd *cobra.Command, _ []string) error { return r.listJobs(cmd.Context(), f) }
 	flags := func(cmd *cobra.Command) *cobra.Command {
 		cmd.Flags().StringVar(&f.on, "on", "", "ask the hosts of `PATTERN` themselves: jobs that another controller started show too")
+		r.become.userFlags(cmd.Flags())
 		cmd.Flags().BoolVarP(&f.all, "all", "a", false, "reaped and refused ones too")
 		cmd.Flags().BoolVar(&f.json, "json", false, "one JSON object per line")
 		cmd.Flags().IntVarP(&f.limit, "last", "n", 50, "the newest `N` jobs; 0 is all")
@@ -43,6 +44,7 @@ shortened to a beginning that only one job has.`,
 		Args: exactly(0, "a subcommand or nothing"),
 		RunE: list,
 	})
+	r.become.passFlags(jobs.PersistentFlags())
 	jobs.AddCommand(
 		flags(&cobra.Command{Use: "list", Short: "List jobs that nobody has reaped (--all: all)", Args: exactly(0, "no arguments"), RunE: list}),
 		r.showCommand(), r.logsCommand(), r.reapCommand(), r.cancelCommand(), r.detachCommand(), r.cleanCommand(), r.statsCommand())
@@ -83,7 +85,7 @@ func (r *root) listHosts(ctx context.Context, s *session, f jobsFlags) error {
 	var rows []jobRow
 	var errs []error
 	for _, t := range targets {
-		results, err := s.host(t).List(ctx)
+		results, err := s.as(s.host(t)).List(ctx)
 		if err != nil {
 			errs = append(errs, err)
 			continue
@@ -114,6 +116,7 @@ type jobRow struct {
 	Phase   job.Phase `json:"phase,omitempty"` // "" for a job of another controller
 	State   string    `json:"state"`
 	RC      *int      `json:"rc,omitempty"`
+	User    string    `json:"user,omitempty"` // that it runs as, when it is not the one that logs in
 	Name    string    `json:"name,omitempty"`
 	Cmd     string    `json:"cmd,omitempty"`
 	Pos     string    `json:"pos,omitempty"`
@@ -126,7 +129,7 @@ type jobRow struct {
 }
 
 func rowOf(record *job.Record) jobRow {
-	row := jobRow{ID: record.ID, Host: record.Target.Name, Phase: record.Seen.Phase, State: string(record.Seen.State), Name: record.Name,
+	row := jobRow{ID: record.ID, Host: record.Target.Name, User: record.Become.User, Phase: record.Seen.Phase, State: string(record.Seen.State), Name: record.Name,
 		Cmd: record.Cmd, Pos: record.Pos, Run: record.Run, Limit: record.Limit.Seconds(), Created: record.Created, Started: record.Seen.Started, Msg: record.Seen.Msg}
 	if row.State == "" {
 		row.State = string(wire.Unknown)

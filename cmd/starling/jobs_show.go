@@ -54,6 +54,7 @@ func (r *root) show(record job.Record, result *job.Result) {
 	}
 	line("job", record.ID)
 	line("host", record.Target.Name)
+	line("user", userOf(&record))
 	state := string(result.State)
 	if result.HasRC {
 		state += fmt.Sprintf(", rc %d", result.RC)

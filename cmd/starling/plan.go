@@ -31,6 +31,7 @@ type plan struct {
 	Serial      int                `json:"serial,omitempty"`
 	Forks       int                `json:"forks"`
 	Unreaped    string             `json:"unreaped"`
+	Become      becomeFlags        `json:"become,omitzero"` // without the password
 	Check       bool               `json:"check,omitempty"`
 	Vars        map[string]string  `json:"-"` // the journal has a column for them
 
@@ -50,7 +51,7 @@ func (r *root) execute(ctx context.Context, s *session, id string, p plan, json 
 	in, err := interp.New(interp.Options{
 		Script: p.Script, Source: p.Source, Serial: p.Serial, Events: view.Sink(), Flush: view.Flush,
 		Steps: keeper, Past: keeper.past(p.past), Read: s.reader(ctx, id),
-		Run: &builtins.Run{Engine: s.engine, Locate: s.locate, Hosts: s.find, About: s.about, Passing: s.sandbox != nil, Vars: p.Vars,
+		Run: &builtins.Run{Engine: s.engine, Locate: s.locate, Hosts: s.find, About: s.about, Become: s.becomeOf, Passing: s.sandbox != nil, Vars: p.Vars,
 			Check: p.Check, Rerun: p.rerun},
 	})
 	if err != nil {

@@ -33,6 +33,7 @@ and the exit code is 3.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return r.repl(cmd.Context(), on, sandbox) },
 	}
 	cmd.Flags().StringVar(&on, "on", "", "act on each host of `PATTERN`")
+	r.become.flags(cmd.Flags())
 	cmd.Flags().IntVar(&sandbox, "sandbox", 0, "act on `N` throwaway SSH hosts inside this program")
 	return cmd
 }
@@ -56,7 +57,7 @@ func (r *root) repl(ctx context.Context, on string, sandbox int) error {
 		hosts = append(hosts, s.host(t))
 	}
 	in, err := interp.New(interp.Options{Script: "<repl>", Hosts: hosts, Events: view.Sink(),
-		Run: &builtins.Run{Engine: s.engine, Locate: s.locate, Hosts: s.find, About: s.about, Passing: s.sandbox != nil}})
+		Run: &builtins.Run{Engine: s.engine, Locate: s.locate, Hosts: s.find, About: s.about, Become: s.becomeOf, Passing: s.sandbox != nil}})
 	if err != nil {
 		return err
 	}

@@ -37,6 +37,7 @@ under way has an unknown outcome: its host stops there and says so, unless the c
 		},
 	}
 	cmd.Flags().BoolVar(&rerun, "rerun-unknown", false, "run attached commands again whose end is not known")
+	r.become.passFlags(cmd.Flags())
 	cmd.Flags().BoolVar(&asJSON, "json", false, "write events to standard output, one JSON object per line")
 	cmd.Flags().StringArrayVar(&pairs, "var", nil, "refused unless it is the `NAME=VALUE` that the run had")
 	return cmd
@@ -80,7 +81,7 @@ func (r *root) resume(ctx context.Context, id string, vars map[string]string, re
 	if err := os.Chdir(p.Dir); err != nil {
 		return fmt.Errorf("run %s: its working folder: %w", id, err)
 	}
-	r.flags.inventories, r.flags.sshConfig = p.Inventories, p.SSHConfig
+	r.flags.inventories, r.flags.sshConfig, r.become = p.Inventories, p.SSHConfig, p.Become
 	changed := changes(run, vars)
 	if digest, err := s.digest(ctx); err != nil {
 		changed = append(changed, "the hosts: "+err.Error())

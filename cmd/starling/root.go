@@ -13,6 +13,7 @@ type root struct {
 	io       streams
 	cobra    *cobra.Command
 	flags    common
+	become   becomeFlags
 	prompter prompter
 	signals  *signals
 }

@@ -49,6 +49,7 @@ unreaped, 4 a host could not be reached, 130 interrupted.`,
 	flags.IntVar(&f.sandbox, "sandbox", 0, "run against `N` throwaway SSH hosts inside this program, sandbox1 to sandboxN")
 	flags.IntVar(&f.forks, "forks", job.DefaultForks, "work on at most `N` hosts at an instant; waiting takes no part in it")
 	flags.IntVar(&f.serial, "serial", 0, "take `N` hosts at a time, and no further ones once a host has failed (0: all at once)")
+	r.become.flags(flags)
 	flags.StringArrayVar(&f.vars, "var", nil, "set the variable that var(`NAME=VALUE`) returns; may be given again")
 	flags.StringVar(&f.unreaped, "unreaped", "fail", "what to do about jobs nobody came back for: fail, wait or warn")
 	flags.BoolVar(&f.dry, "check", false, "a dry run: change nothing on any host, and say what would be done")
@@ -122,7 +123,7 @@ func (r *root) runScript(ctx context.Context, script string, f runFlags) error {
 	}
 	defer release()
 	return r.execute(ctx, s, id, plan{Script: script, Dir: here(), Source: source, On: f.on != "", Targets: targets, World: digest,
-		Inventories: r.flags.inventories, SSHConfig: r.flags.sshConfig, Serial: f.serial, Forks: f.forks, Unreaped: f.unreaped, Check: f.dry, Vars: vars}, f.json)
+		Inventories: r.flags.inventories, SSHConfig: r.flags.sshConfig, Serial: f.serial, Forks: f.forks, Unreaped: f.unreaped, Become: r.become, Check: f.dry, Vars: vars}, f.json)
 }
 
 // endPatience bounds the last look at jobs that nobody came back for.

@@ -16,6 +16,7 @@ import (
 	"starling/internal/sandbox"
 	"starling/internal/transport"
 	"starling/internal/transport/ssh"
+	"starling/internal/wire"
 )
 
 // session is what a command that reaches hosts has open.
@@ -26,6 +27,8 @@ type session struct {
 	sandbox *sandbox.Sandbox // nil when there is none
 	options ssh.Options
 	hosts   *inventory.Inventory // nil until it was asked for
+	// password is what it takes to become another user on a host; nil: nothing is known.
+	password func(ctx context.Context, host string, b wire.Become) (string, error)
 }
 
 // open opens the journal, and with n > 0 a sandbox, which keeps its jobs in a journal of its own: they end with it.
@@ -36,6 +39,9 @@ func (r *root) open(ctx context.Context, n int) (s *session, err error) {
 			s.close()
 		}
 	}()
+	if s.password, err = r.password(ctx); err != nil {
+		return nil, err
+	}
 	path := r.journalPath()
 	if n > 0 {
 		if s.sandbox, err = sandbox.Start(ctx, n, sandbox.Options{}); err != nil {
@@ -68,7 +74,7 @@ func (r *root) sshOptions() ssh.Options {
 
 // start makes the engine for a run; "" is none.
 func (s *session) start(run string, events event.Sink, forks int) {
-	s.engine = job.New(job.Config{Run: run, Recorder: s.journal, Events: events, Forks: forks})
+	s.engine = job.New(job.Config{Run: run, Recorder: s.journal, Events: events, Forks: forks, Password: s.password})
 }
 
 func (s *session) host(t transport.Target) *job.Host {

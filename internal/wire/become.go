@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -34,19 +35,18 @@ func (b Become) Full() Become {
 	return b
 }
 
-// Check returns an error that wraps ErrRequest unless b can be put on a line.
-func (b Become) Check() error {
+// Problem says why b can't be put on a line, or "".
+func (b Become) Problem() string {
 	b = b.Full()
-	if b == (Become{}) {
-		return nil
+	switch {
+	case b == (Become{}):
+		return ""
+	case !slices.Contains(BecomeMethods(), b.Method):
+		return fmt.Sprintf("%q is no way to become another user: there are %s", b.Method, strings.Join(BecomeMethods(), ", "))
+	case !userForm.MatchString(b.User):
+		return fmt.Sprintf("%q is no name of a user", b.User)
 	}
-	if !slices.Contains(BecomeMethods(), b.Method) {
-		return refuse("no way to become another user: %q; there are %s", b.Method, strings.Join(BecomeMethods(), ", "))
-	}
-	if !userForm.MatchString(b.User) {
-		return refuse("%q is no name of a user", b.User)
-	}
-	return nil
+	return ""
 }
 
 // ReadsInput reports whether the program may read a password from standard
@@ -66,8 +66,8 @@ func (b Become) ReadsInput(asks bool) bool {
 // that was there. $1 and $2 of the user's shell are that locale and the login
 // user's name, whose session it is.
 func (b Become) Line(line, nonce string, asks bool) (string, error) {
-	if err := b.Check(); err != nil {
-		return "", err
+	if problem := b.Problem(); problem != "" {
+		return "", refuse("%s", problem)
 	}
 	if err := checkNonce(nonce); err != nil {
 		return "", err
