@@ -80,19 +80,9 @@ func (s *said) take(e event.Event) {
 	s.events = append(s.events, e)
 }
 
-// lines returns what the script printed.
-func (s *said) lines() (lines []string) {
-	for _, e := range s.events {
-		if e.Kind == event.Output {
-			lines = append(lines, e.Msg)
-		}
-	}
-	return lines
-}
-
 // run runs a script in an engine of its own, on the hosts named, and returns what it said, how it ended and the jobs
 // that it left unreaped. With no names it has no current host.
-func (b *bench) run(t *testing.T, ctx context.Context, path, source string, on ...string) (*said, error, []job.Record) {
+func (b *bench) run(t *testing.T, ctx context.Context, path, source string, on ...string) (*said, []job.Record, error) {
 	t.Helper()
 	out := &said{}
 	engine := job.New(job.Config{Run: journal.NewRunID(), Recorder: b.journal, Events: out.take})
@@ -141,10 +131,10 @@ func (b *bench) run(t *testing.T, ctx context.Context, path, source string, on .
 	}
 	outcomes, err := in.Execute(ctx)
 	if err != nil {
-		return out, err, nil
+		return out, nil, err
 	}
 	for _, o := range outcomes {
 		err = errors.Join(err, o.Err)
 	}
-	return out, err, engine.Unreaped()
+	return out, engine.Unreaped(), err
 }

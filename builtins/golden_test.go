@@ -46,7 +46,7 @@ func (b *bench) golden(t *testing.T, path string, c chunk) {
 	defer cancel()
 	// The blank lines keep the chunk's own lines where they are in the file; the one before it has room for the load.
 	source := strings.Repeat("\n", c.line-2) + `load("lib/eq.star", "eq")` + "\n" + c.source
-	_, err, _ := b.run(t, ctx, path, source, c.on...)
+	_, _, err := b.run(t, ctx, path, source, c.on...)
 	line, form := c.failure(t)
 	switch {
 	case line == 0 && err != nil:

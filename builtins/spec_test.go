@@ -37,7 +37,7 @@ func TestExamples(t *testing.T) {
 			if strings.Contains(s.Example, "each(") {
 				on = nil
 			}
-			_, err, unreaped := b.run(t, t.Context(), "example.star", s.Example, on...)
+			_, unreaped, err := b.run(t, t.Context(), "example.star", s.Example, on...)
 			if err != nil {
 				t.Fatal(interp.Render(err, interp.TraceOptions{}))
 			}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.starlark.net/starlark"
+	"go.starlark.net/syntax"
 )
 
 func TestBatches(t *testing.T) {
@@ -21,7 +22,7 @@ func TestBatches(t *testing.T) {
 		{`"5"`, 5, "serial: got \"5\""},
 	} {
 		t.Run(row.serial, func(t *testing.T) {
-			v, err := starlark.Eval(new(starlark.Thread), "x", row.serial, nil)
+			v, err := starlark.EvalOptions(&syntax.FileOptions{}, new(starlark.Thread), "x", row.serial, nil)
 			require.NoError(t, err)
 			sizes, err := batches(v, row.hosts)
 			if err != nil {

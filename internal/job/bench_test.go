@@ -153,12 +153,6 @@ func (b *bench) eventually(what string, done func() bool) {
 	require.Eventually(b.t, done, patience, 20*time.Millisecond, what)
 }
 
-// survivors are the processes of the host that are not connections.
-func (b *bench) survivors() []int {
-	b.engine.Close()
-	return b.server.Processes()
-}
-
 // write makes an empty file in the host's home.
 func (b *bench) write(name string) {
 	b.t.Helper()

@@ -92,7 +92,6 @@ type channel struct {
 	r      *Reader
 	nonce  string
 	seq    int
-	opened bool
 	stderr *os.File // a file: a pipe would need a goroutine that reads it
 }
 
