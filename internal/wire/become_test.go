@@ -3,10 +3,12 @@ package wire
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -105,26 +107,38 @@ func TestBecomeUnderLoginShells(t *testing.T) {
 					require.NoError(t, err)
 					script, err := Encode(inner, 1, Shell{Cookie: nonce(), Cmd: []byte(`printf '%s|' "$LC_ALL" "${LANG-}"; cat`)})
 					require.NoError(t, err)
-					var events []EntranceEvent
+					input := append(append(Open(inner), script...), "the input"...)
+					events := make(chan EntranceEvent, 8)
 					var out, errs bytes.Buffer
 					streams := NewShellStreams(inner, &out, &errs, nil)
-					e := NewEntrance(b, gate, streams.Stdout(), streams.Stderr(), func(ev EntranceEvent) { events = append(events, ev) })
+					e := NewEntrance(b, gate, streams.Stdout(), streams.Stderr(), func(ev EntranceEvent) { events <- ev })
 					cmd := exec.Command(login[0], append(login[1:], line)...)
 					cmd.Dir, cmd.Env = h.home, append(h.command().Env, "LC_ALL=C.UTF-8", "LOGNAME=me")
-					input := append(append(Open(inner), script...), "the input"...)
-					if asks {
-						cmd.Env, input = append(cmd.Env, "ASKS=1"), append([]byte("right\n"), input...)
-					}
 					cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(input), e.Stdout(), e.Stderr()
-					require.NoError(t, cmd.Run(), "%s %s", e.Said(), e.Noise())
+					if !asks {
+						require.NoError(t, cmd.Run(), "%s %s", e.Said(), e.Noise())
+					} else {
+						cmd.Env, cmd.Stdin = append(cmd.Env, "ASKS=1"), nil
+						in, err := cmd.StdinPipe()
+						require.NoError(t, err)
+						require.NoError(t, cmd.Start())
+						watch := time.AfterFunc(20*time.Second, func() { _ = cmd.Process.Kill() })
+						require.Equal(t, EntrancePrompt, <-events)
+						_, err = io.WriteString(in, "right\n")
+						require.NoError(t, err)
+						ready := <-events
+						_, err = in.Write(input)
+						require.NoError(t, err)
+						require.NoError(t, in.Close())
+						require.NoError(t, cmd.Wait(), "%s %s", e.Said(), e.Noise())
+						watch.Stop()
+						events <- ready
+					}
 					require.True(t, e.Ready())
+					require.Equal(t, EntranceReady, <-events)
+					require.Empty(t, events)
 					require.Equal(t, "C.UTF-8||the input", out.String())
 					require.Empty(t, errs.String())
-					if asks {
-						require.Equal(t, []EntranceEvent{EntrancePrompt, EntranceReady}, events)
-					} else {
-						require.Equal(t, []EntranceEvent{EntranceReady}, events)
-					}
 					users, err := os.ReadFile(h.home + "/users")
 					require.NoError(t, err)
 					require.Equal(t, "db\n", string(users))
