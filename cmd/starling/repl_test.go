@@ -3,7 +3,9 @@ package main
 import (
 	"bytes"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -44,13 +46,11 @@ func (s *screen) await(mark int, text string) int {
 	return 0
 }
 
-// On a terminal Ctrl-C ends the call under way and not the session; Ctrl-D ends that.
-func TestREPLOnATerminal(t *testing.T) {
-	fleet := newFleet(t)
-	cmd := newPerson(t, fleet.config).command(t.TempDir(), "repl", "--on", "web1")
+// onTerminal starts a program on a terminal of its own, which goes with the test.
+func onTerminal(t *testing.T, cmd *exec.Cmd) (terminal *os.File, shown *screen, ended <-chan error) {
 	terminal, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 24, Cols: 100})
 	require.NoError(t, err)
-	shown := &screen{t: t}
+	shown = &screen{t: t}
 	read := make(chan struct{})
 	go func() {
 		defer close(read)
@@ -63,13 +63,47 @@ func TestREPLOnATerminal(t *testing.T) {
 			}
 		}
 	}()
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
-	defer func() {
-		cmd.Process.Kill()
-		terminal.Close()
+	exit := make(chan error, 1)
+	go func() {
+		err := cmd.Wait()
 		<-read
+		exit <- err
 	}()
+	t.Cleanup(func() {
+		cmd.Process.Kill()
+		<-read
+		terminal.Close()
+	})
+	return terminal, shown, exit
+}
+
+// A terminal gets colours, unless NO_COLOR or TERM=dumb says that it should not.
+func TestColours(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "bad.star"), []byte("run(\"exit 1\")\n"), 0o600))
+	for setting, coloured := range map[string]bool{"NO_COLOR=": true, "NO_COLOR=1": false, "TERM=dumb": false} {
+		t.Run(setting, func(t *testing.T) {
+			cmd := newPerson(t, "").command(dir, "run", "--sandbox", "1", "bad.star")
+			cmd.Env = append(cmd.Env, setting)
+			_, shown, ended := onTerminal(t, cmd)
+			select {
+			case <-ended:
+			case <-time.After(patience):
+				require.FailNow(t, "it does not end", "%s", shown.string())
+			}
+			require.Contains(t, shown.string(), "1 host: 1 ")
+			require.Equal(t, coloured, colour.MatchString(shown.string()), "%q", shown.string())
+		})
+	}
+}
+
+var colour = regexp.MustCompile(`\x1b\[3[0-9]m`)
+
+// On a terminal Ctrl-C ends the call under way and not the session; Ctrl-D ends that.
+func TestREPLOnATerminal(t *testing.T) {
+	fleet := newFleet(t)
+	cmd := newPerson(t, fleet.config).command(t.TempDir(), "repl", "--on", "web1")
+	terminal, shown, ended := onTerminal(t, cmd)
 	keys := func(text string) {
 		_, err := terminal.WriteString(text)
 		require.NoError(t, err)
