@@ -183,16 +183,16 @@ func (e *entry) answer(ctx context.Context) error {
 		e.mu.Lock()
 		e.refused = e.sent
 		e.mu.Unlock()
-		return e.fail(BecomeWrongPassword, "")
+		return e.failed(BecomeWrongPassword, "")
 	case e.password == nil:
-		return e.fail(BecomeNeedsPassword, "")
+		return e.failed(BecomeNeedsPassword, "")
 	}
 	password, err := e.password(ctx)
 	switch {
 	case err != nil:
 		return err
 	case password == "":
-		return e.fail(BecomeNeedsPassword, "")
+		return e.failed(BecomeNeedsPassword, "")
 	case strings.ContainsAny(password, "\n\r\x00"):
 		return fmt.Errorf("%s: the password to become %s has more than one line", e.target.Name, e.become.User)
 	}
@@ -213,7 +213,7 @@ func (e *entry) feed() {
 }
 
 func (e *entry) silent() error {
-	failed := e.fail(BecomeSilent, e.entrance.Said())
+	failed := e.failed(BecomeSilent, e.entrance.Said())
 	if e.in == nil {
 		// The input is on its way: a shell that comes up too late might read it.
 		return &transport.DisconnectedError{Host: e.target.Name, Err: failed}
@@ -237,7 +237,7 @@ func (e *entry) judge(err error) error {
 		}
 		return err
 	case e.entrance.None():
-		return e.fail(BecomeNoMethod, "")
+		return e.failed(BecomeNoMethod, "")
 	}
 	said := e.entrance.Said()
 	if e.sent != "" {
@@ -249,11 +249,20 @@ func (e *entry) judge(err error) error {
 		e.refused = e.sent
 		e.mu.Unlock()
 	}
-	return e.fail(problem, said)
+	return e.failed(problem, said)
 }
 
 func (t *becoming) fail(problem BecomeProblem, said string) *BecomeError {
 	return &BecomeError{Host: t.target.Name, Login: t.target.User, Become: t.become, Problem: problem, Said: said}
+}
+
+// failed is fail with the name of the login user, once the host has told it.
+func (e *entry) failed(problem BecomeProblem, said string) *BecomeError {
+	err := e.fail(problem, said)
+	if login := e.entrance.Login(); login != "" {
+		err.Login = login
+	}
+	return err
 }
 
 // notEntered reports whether err proves that another user's shell was never there, and read nothing.

@@ -124,6 +124,8 @@ func (h *Host) attempt(ctx context.Context, b Reboot, nonce string, state *comeb
 	switch {
 	case errors.As(err, &key):
 		return false, &RebootError{Host: h.Name(), Rebooted: state.after != "", Problem: "it came back with another host key", Err: err, Help: key.Hint}
+	case err != nil && ctx.Err() != nil:
+		return false, nil // it was our own time that ran out
 	case err != nil:
 		h.away(state, err)
 		return false, nil
