@@ -34,9 +34,10 @@ type session struct {
 // open opens the journal, and with n > 0 a sandbox, which keeps its jobs in a journal of its own: they end with it.
 func (r *root) open(ctx context.Context, n int) (s *session, err error) {
 	s = &session{root: r, options: r.sshOptions()}
+	opened := s
 	defer func() {
 		if err != nil {
-			s.close()
+			opened.close()
 		}
 	}()
 	if s.password, err = r.password(ctx); err != nil {

@@ -70,6 +70,7 @@ type becoming struct {
 
 	mu      sync.Mutex
 	refused string // the password that was wrong; it is not tried again, since hosts lock accounts for that
+	login   string // the login user's name, once the host has told it
 }
 
 var _ transport.Transport = (*becoming)(nil)
@@ -253,16 +254,21 @@ func (e *entry) judge(err error) error {
 }
 
 func (t *becoming) fail(problem BecomeProblem, said string) *BecomeError {
-	return &BecomeError{Host: t.target.Name, Login: t.target.User, Become: t.become, Problem: problem, Said: said}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	login := t.login
+	if login == "" {
+		login = t.target.User
+	}
+	return &BecomeError{Host: t.target.Name, Login: login, Become: t.become, Problem: problem, Said: said}
 }
 
-// failed is fail with the name of the login user, once the host has told it.
+// failed is fail once the host may have told who logs in.
 func (e *entry) failed(problem BecomeProblem, said string) *BecomeError {
-	err := e.fail(problem, said)
-	if login := e.entrance.Login(); login != "" {
-		err.Login = login
-	}
-	return err
+	e.mu.Lock()
+	e.login = e.entrance.Login()
+	e.mu.Unlock()
+	return e.fail(problem, said)
 }
 
 // notEntered reports whether err proves that another user's shell was never there, and read nothing.

@@ -93,7 +93,7 @@ func (b Become) Line(line, nonce string, asks bool) (string, error) {
 	if b.Method == "su" {
 		program = `su -s /bin/sh -c "$1" "$0" sh`
 	}
-	outer := `{ echo;echo "` + nonce + ` BEGIN";} >&2;` +
+	outer := `{ echo;echo "` + nonce + ` BEGIN ${LOGNAME-}";} >&2;` +
 		`command -v ` + b.Method + ` >/dev/null 2>&1||{ echo "` + nonce + ` NONE" >&2;exit 69;};` +
 		`_sll=${LC_ALL-};LC_ALL=C;export LC_ALL;exec ` + program + ` "$_sll" "${LOGNAME-}"`
 	inner := `echo;echo "` + nonce + ` READY";` +

@@ -27,6 +27,7 @@ type Entrance struct {
 	mu      sync.Mutex
 	began   bool
 	none    bool
+	login   string
 	ready   bool
 	stdout  []byte // before READY
 	stderr  []byte // before BEGIN
@@ -50,6 +51,16 @@ func (e *Entrance) Stderr() io.Writer { return entranceStream{e, 1} }
 // Began reports whether the program was reached at all. If not, the line may
 // be tried in another form.
 func (e *Entrance) Began() bool { return e.state(func() bool { return e.began || e.ready }) }
+
+// Login returns the name of the login user, as the host has it; "" when it did not say.
+func (e *Entrance) Login() string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !userForm.MatchString(e.login) {
+		return ""
+	}
+	return e.login
+}
 
 // None reports that the host has no such program.
 func (e *Entrance) None() bool { return e.state(func() bool { return e.none }) }
@@ -108,7 +119,7 @@ func (e *Entrance) takeOut(b []byte) []byte {
 	if e.ready {
 		return b
 	}
-	before, after, found := e.marker(append(e.stdout, b...), "READY")
+	before, _, after, found := e.marker(append(e.stdout, b...), "READY")
 	e.stdout = lastOf(before)
 	if found {
 		e.ready = true
@@ -119,18 +130,18 @@ func (e *Entrance) takeOut(b []byte) []byte {
 
 func (e *Entrance) takeErr(b []byte) []byte {
 	if !e.began {
-		before, after, found := e.marker(append(e.stderr, b...), "BEGIN")
+		before, login, after, found := e.marker(append(e.stderr, b...), "BEGIN")
 		e.stderr = lastOf(before)
 		if !found {
 			return nil
 		}
-		e.began, b = true, after
+		e.began, e.login, b = true, login, after
 	}
 	if e.ready {
 		return b
 	}
 	e.said = append(e.said, b...)
-	if _, _, found := e.marker(e.said, "NONE"); found {
+	if _, _, _, found := e.marker(e.said, "NONE"); found {
 		e.none = true
 	}
 	for e.prompted() {
@@ -168,14 +179,20 @@ func (e *Entrance) prompted() bool {
 	return true
 }
 
-// marker splits text around the line that says word.
-func (e *Entrance) marker(text []byte, word string) (before, after []byte, found bool) {
-	line := e.nonce + " " + word + "\n"
-	if bytes.HasPrefix(text, []byte(line)) {
-		return nil, text[len(line):], true
+// marker splits text around the whole line that begins with word; rest is what else is on it.
+func (e *Entrance) marker(text []byte, word string) (before []byte, rest string, after []byte, found bool) {
+	word = e.nonce + " " + word
+	at := 0
+	if !bytes.HasPrefix(text, []byte(word)) {
+		if at = bytes.Index(text, []byte("\n"+word)) + 1; at == 0 {
+			return text, "", nil, false
+		}
 	}
-	before, after, found = bytes.Cut(text, []byte("\n"+line))
-	return before, after, found
+	line, after, whole := bytes.Cut(text[at:], []byte("\n"))
+	if !whole {
+		return text, "", nil, false
+	}
+	return text[:at], strings.TrimSpace(string(line[len(word):])), after, true
 }
 
 // longestPrompt bounds the line of a prompt that nobody could choose.
