@@ -27,7 +27,7 @@ func refusal(t *testing.T, path string, kind error) *Error {
 	require.ErrorAs(t, err, &typed)
 	require.Equal(t, "open", typed.Op)
 	require.Equal(t, path, typed.Path)
-	require.NotEmpty(t, typed.Hint)
+	require.NotEmpty(t, typed.Hint())
 	require.NotContains(t, err.Error(), "\n")
 	after, _ := os.ReadFile(path)
 	require.True(t, bytes.Equal(before, after))

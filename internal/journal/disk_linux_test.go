@@ -45,7 +45,7 @@ func TestFullDisk(t *testing.T) {
 	var typed *Error
 	require.ErrorAs(t, failure, &typed)
 	require.Equal(t, "intend", typed.Op)
-	require.NotEmpty(t, typed.Hint)
+	require.NotEmpty(t, typed.Hint())
 	all, err := j.Jobs(t.Context(), Filter{})
 	require.NoError(t, err, "what was written can still be read")
 	require.Equal(t, acknowledged, len(all))

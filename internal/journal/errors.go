@@ -30,10 +30,13 @@ type Error struct {
 	Path string // of the journal
 	Op   string // what was tried: open, intend, update, ...
 	Err  error
-	Hint string // what to do about it, for a person; "" when there is nothing to advise
+	Help string // what to do about it, for a person; "" when there is nothing to advise
 }
 
 func (e *Error) Error() string { return fmt.Sprintf("journal %s: %s: %v", e.Path, e.Op, e.Err) }
+
+// Hint returns what to do about it.
+func (e *Error) Hint() string { return e.Help }
 
 // Unwrap gives access to the kind.
 func (e *Error) Unwrap() error { return e.Err }
@@ -65,7 +68,7 @@ func wrap(path, op string, err error) error {
 		return err
 	}
 	err = classify(err)
-	return &Error{Path: path, Op: op, Err: err, Hint: hint(path, err)}
+	return &Error{Path: path, Op: op, Err: err, Help: hint(path, err)}
 }
 
 // code is SQLite's extended result code in err, or 0.

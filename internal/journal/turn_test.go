@@ -94,7 +94,7 @@ func TestPatienceEndsWhenNothingMoves(t *testing.T) {
 	require.ErrorIs(t, err, ErrBusy)
 	var typed *Error
 	require.ErrorAs(t, err, &typed)
-	require.NotEmpty(t, typed.Hint)
+	require.NotEmpty(t, typed.Hint())
 	require.NoError(t, lock(f, unix.LOCK_UN))
 	require.NoError(t, j.Intend(t.Context(), record("c")))
 }

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// tree is every file below dir, with its mode and a digest of what is in it.
+func tree(t *testing.T, dir string) string {
+	var out strings.Builder
+	require.NoError(t, filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(&out, "%s %s", path, info.Mode())
+		if d.Type().IsRegular() {
+			text, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(&out, " %x", sha256.Sum256(text))
+		}
+		out.WriteByte('\n')
+		return nil
+	}))
+	return out.String()
+}
+
+// A dry run of every example, and of one of each kind of call, leaves its hosts as they were.
+func TestCheckChangesNothing(t *testing.T) {
+	servers, config := hosts(t, "web1", "web2")
+	scripts, err := filepath.Glob("../../examples/*/main.star")
+	require.NoError(t, err)
+	require.NotEmpty(t, scripts)
+	own := filepath.Join(t.TempDir(), "own.star")
+	require.NoError(t, os.WriteFile(own, []byte(`
+j = run("touch changed", async=60, poll=0)
+async_status(j.jid, retries=3, delay=0.1)
+wait([j])
+run("touch changed")
+run(["touch", "changed"], async=60, poll=1)
+print(run("uname -s", check_mode=False).stdout)
+reboot()
+cancel(j)
+detach(run("touch changed", async="forever", poll=0))
+print(run("touch changed", creates="/").msg)
+`), 0o600))
+	before := tree(t, servers[0].Home) + tree(t, servers[1].Home)
+	for _, script := range append(scripts, own) {
+		t.Run(filepath.Base(filepath.Dir(script)), func(t *testing.T) {
+			args := []string{"run", "-F", config, "-i", "web1,web2", "--check"}
+			source, err := os.ReadFile(script)
+			require.NoError(t, err)
+			if !strings.Contains(string(source), "each(") {
+				args = append(args, "--on", "all")
+			}
+			out, errs, _, code := newProgram(t).run(0, append(args, script)...)
+			require.Zero(t, code, "%s%s", out, errs)
+			require.Contains(t, errs, "would ")
+			require.Equal(t, before, tree(t, servers[0].Home)+tree(t, servers[1].Home))
+			require.NoFileExists(t, filepath.Join(servers[0].Home, "rebooting"))
+		})
+	}
+	out, _, _, _ := newProgram(t).run(0, "run", "-F", config, "--on", "web1", "--check", own)
+	require.Contains(t, out, "Linux", "what only reads is run")
+	require.Contains(t, out, "is there already", "what looks at the host answers truly")
+}
+
+// With a journal that can't be used nothing is started.
+func TestBrokenJournal(t *testing.T) {
+	servers, config := hosts(t, "web1")
+	script := filepath.Join(t.TempDir(), "x.star")
+	require.NoError(t, os.WriteFile(script, []byte("wait(run('touch changed', async=60, poll=0))\n"), 0o600))
+	p := newProgram(t)
+	require.NoError(t, os.WriteFile(p.journal, []byte(strings.Repeat("no journal ", 1000)), 0o600))
+	_, errs, _, code := p.run(0, "run", "-F", config, "--on", "web1", script)
+	require.Equal(t, exitFailed, code)
+	require.Contains(t, errs, p.journal)
+	require.Contains(t, errs, "starling: hint:")
+	require.NoFileExists(t, filepath.Join(servers[0].Home, "changed"))
+	require.Zero(t, servers[0].Accepted())
+}
