@@ -29,13 +29,15 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type bench struct {
 	journal *journal.Journal
 	targets []transport.Target
+	check   bool // --check
+	diff    bool // --diff
 }
 
 func newBench(t *testing.T, targets []transport.Target) *bench {
 	j, err := journal.Open(t.Context(), filepath.Join(t.TempDir(), "journal.db"))
 	require.NoError(t, err)
 	t.Cleanup(func() { j.Close() })
-	return &bench{j, targets}
+	return &bench{journal: j, targets: targets}
 }
 
 // newHosts starts one real sshd that answers to two names, web1 and web2. It reboots when a file named rebooting
@@ -100,6 +102,7 @@ func (b *bench) run(t *testing.T, ctx context.Context, path, source string, on .
 		return nil
 	}
 	run := &builtins.Run{
+		Check: b.check, Diff: b.diff,
 		Engine: engine, Vars: map[string]string{"release": "1.4"},
 		Locate: func(ctx context.Context, id string) (*job.Host, error) {
 			record, err := b.journal.Find(ctx, id)

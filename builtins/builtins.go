@@ -58,6 +58,8 @@ type Call struct {
 	Begun bool
 	Noted string
 	Note  func(text string) error
+	// Diff shows those who watch what changes in a file, as lines.
+	Diff func(text string)
 }
 
 // Run is what the calls of one program run share.
@@ -75,6 +77,8 @@ type Run struct {
 	Passing bool
 	// Check makes it a dry run: nothing on a host changes.
 	Check bool
+	// Diff has the calls that change files show what changes in them.
+	Diff bool
 	// Rerun says that an attached command whose end is not known may be run again when a run is resumed.
 	Rerun bool
 	// Vars are the --var name=value pairs.
@@ -93,6 +97,7 @@ func All() []Builtin {
 	return privileged([]Builtin{
 		run, asyncStatus, wait, waitAny, cancel, detach, jobs, output,
 		reboot, waitForConnection, ping,
+		copyFile,
 		host, hosts, variable, quote,
 	})
 }

@@ -113,6 +113,9 @@ func (g *gate) pass(b *builtins.Builtin, c *builtins.Call, at *place, digest str
 	step := Step{Key: at.next(), Builtin: b.Spec.Name, Digest: digest, Pos: c.Pos, Durable: b.Effect == builtins.Host}
 	c.Step = step.Key.String()
 	c.Note = func(note string) error { return g.records.note(c.Ctx, step.Key, note) }
+	c.Diff = func(text string) {
+		g.emit(event.Event{Kind: event.Diff, Host: c.Host.Name(), Builtin: b.Spec.Name, Pos: c.Pos, Msg: text})
+	}
 	return g.records.call(c.Ctx, step, func(begun bool, note string) (starlark.Value, error) {
 		c.Begun, c.Noted = begun, note
 		done := g.announce(b, c)

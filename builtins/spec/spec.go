@@ -17,6 +17,8 @@ type Spec struct {
 	// Variadic says that what Params does not name is collected (Args.Rest), as attempt(fn, *args, **kwargs) does.
 	// The positional parameters of such a builtin are never taken by name: the name belongs to the collected ones.
 	Variadic bool
+	// Refused are keywords that a caller may expect and that there can't be, each with the reason; nil for none.
+	Refused map[string]string
 }
 
 // Param describes one parameter.

@@ -91,7 +91,9 @@ func (s *Spec) bindKeywords(a *Args, kwargs []starlark.Tuple) error {
 		}
 		if p == nil {
 			msg := fmt.Sprintf("unexpected keyword argument %q", name)
-			if near := s.nearest(name); near != "" {
+			if why := s.Refused[name]; why != "" {
+				msg += ": " + why
+			} else if near := s.nearest(name); near != "" {
 				msg += fmt.Sprintf(" (did you mean %s?)", near)
 			}
 			return s.Errorf("", "%s", msg)

@@ -33,6 +33,7 @@ type plan struct {
 	Unreaped    string             `json:"unreaped"`
 	Become      becomeFlags        `json:"become,omitzero"` // without the password
 	Check       bool               `json:"check,omitempty"`
+	Diff        bool               `json:"diff,omitempty"`
 	Vars        map[string]string  `json:"-"` // the journal has a column for them
 
 	rerun bool
@@ -52,7 +53,7 @@ func (r *root) execute(ctx context.Context, s *session, id string, p plan, json 
 		Script: p.Script, Source: p.Source, Serial: p.Serial, Events: view.Sink(), Flush: view.Flush,
 		Steps: keeper, Past: keeper.past(p.past), Read: s.reader(ctx, id),
 		Run: &builtins.Run{Engine: s.engine, Locate: s.locate, Hosts: s.find, About: s.about, Become: s.becomeOf, Passing: s.sandbox != nil, Vars: p.Vars,
-			Check: p.Check, Rerun: p.rerun},
+			Check: p.Check, Diff: p.Diff, Rerun: p.rerun},
 	})
 	if err != nil {
 		return usage(err)

@@ -24,6 +24,7 @@ type runFlags struct {
 	vars      []string
 	unreaped  string
 	dry       bool
+	diff      bool
 	noLint    bool
 	json      bool
 }
@@ -53,6 +54,7 @@ unreaped, 4 a host could not be reached, 130 interrupted.`,
 	flags.StringArrayVar(&f.vars, "var", nil, "set the variable that var(`NAME=VALUE`) returns; may be given again")
 	flags.StringVar(&f.unreaped, "unreaped", "fail", "what to do about jobs nobody came back for: fail, wait or warn")
 	flags.BoolVar(&f.dry, "check", false, "a dry run: change nothing on any host, and say what would be done")
+	flags.BoolVar(&f.diff, "diff", false, "show what changes in files, or with --check what would change")
 	flags.BoolVar(&f.noLint, "no-lint", false, "run the script although starling lint finds errors in it")
 	flags.BoolVar(&f.json, "json", false, "write events to standard output, one JSON object per line")
 	return cmd
@@ -123,7 +125,7 @@ func (r *root) runScript(ctx context.Context, script string, f runFlags) error {
 	}
 	defer release()
 	return r.execute(ctx, s, id, plan{Script: script, Dir: here(), Source: source, On: f.on != "", Targets: targets, World: digest,
-		Inventories: r.flags.inventories, SSHConfig: r.flags.sshConfig, Serial: f.serial, Forks: f.forks, Unreaped: f.unreaped, Become: r.become, Check: f.dry, Vars: vars}, f.json)
+		Inventories: r.flags.inventories, SSHConfig: r.flags.sshConfig, Serial: f.serial, Forks: f.forks, Unreaped: f.unreaped, Become: r.become, Check: f.dry, Diff: f.diff, Vars: vars}, f.json)
 }
 
 // endPatience bounds the last look at jobs that nobody came back for.

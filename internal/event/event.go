@@ -20,6 +20,7 @@ const (
 	JobEnd     Kind = "job_end"     // a job's end was seen; State, RC
 	JobMissed  Kind = "job_missed"  // a look could not be made; Msg says why, the job's own state is not known
 	Unreaped   Kind = "unreaped"    // the run ends and nobody has seen the end of this job; Hint reaps it
+	Diff       Kind = "diff"        // what changes, or would change, in a file of the host; Msg is the lines
 	Output     Kind = "output"      // text a script printed; Msg is the line without its newline
 	Warning    Kind = "warning"     // something a person should know; Hint helps
 	HostStatus Kind = "host_status" // connection news of a host: going down, waiting for it, back; Msg says which

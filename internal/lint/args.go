@@ -44,7 +44,9 @@ func (p *project) keywords(c *call) {
 			continue
 		}
 		hint := docHint(c)
-		if near := spec.Nearest(kw.name, names); near != "" {
+		if why := c.spec.Refused[kw.name]; why != "" {
+			hint = why
+		} else if near := spec.Nearest(kw.name, names); near != "" {
 			hint = "did you mean " + near + "?"
 		}
 		p.report(c.file, UnknownKeyword, kw.pos, hint, "%s: unexpected keyword argument %q", c.spec.Name, kw.name)

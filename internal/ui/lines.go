@@ -44,7 +44,7 @@ func (l *lines) add(to *scroll, e event.Event) {
 		return
 	}
 	switch e.Kind {
-	case event.Output:
+	case event.Output, event.Diff:
 		l.output(to, e)
 	case event.RunStart:
 		l.single = len(e.Hosts) == 1
@@ -91,7 +91,7 @@ func (l *lines) routine(e event.Event) bool {
 	return e.Kind == event.JobStart || e.Kind == event.JobEnd && e.State == "succeeded" || e.Kind == event.HostStatus
 }
 
-// output writes what a script printed.
+// output writes what a script printed, and what changes in files.
 func (l *lines) output(to *scroll, e event.Event) {
 	prefix := ""
 	if e.Host != "" && !l.single {
