@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -88,6 +89,9 @@ func TestBecome(t *testing.T) {
 		{"sudo with a lecture", func(t *testing.T) {
 			b.on(t).sudoers(rule+"ALL", "Defaults:"+b.login.Name+" lecture=always,timestamp_timeout=0")
 		}, "sudo", b.login.Password},
+		{"sudo that keeps the environment", func(t *testing.T) {
+			b.on(t).sudoers(rule+"NOPASSWD: ALL", "Defaults:"+b.login.Name+" !env_reset")
+		}, "sudo", ""},
 		{"su with a password", func(*testing.T) {}, "su", b.other.Password},
 		{"doas", func(t *testing.T) { doasConf(t, fmt.Sprintf("permit nopass %s as %s", b.login.Name, b.other.Name)) }, "doas", ""},
 	} {
@@ -208,6 +212,8 @@ func requireBecome(t *testing.T, err error, problem job.BecomeProblem, words ...
 	var failed *job.BecomeError
 	require.ErrorAs(t, err, &failed)
 	require.Equal(t, problem, failed.Problem, "%v", err)
+	var broken *job.BrokenError
+	require.False(t, errors.As(err, &broken), "it is known what became of it: nothing")
 	require.NotContains(t, err.Error(), "\n")
 	for _, word := range words {
 		require.Contains(t, err.Error()+" "+failed.Hint(), word)
@@ -267,6 +273,34 @@ func TestBecomeErrors(t *testing.T) {
 			require.Equal(t, b.login.Name+"\n", string(b.run(h.As(wire.Become{}), "id -un").Stdout))
 		})
 	}
+}
+
+// A start that the host refuses after others is no job, and not in doubt either.
+func TestBecomeThatIsTakenAway(t *testing.T) {
+	b := newTwo(t, sshdtest.Options{})
+	b.sudoers("ALL=(" + b.other.Name + ") ALL")
+	password := b.login.Password
+	engine := job.New(job.Config{Recorder: b.journal, Password: func(context.Context, string, wire.Become) (string, error) { return password, nil }})
+	t.Cleanup(engine.Close)
+	h := b.reach(engine, b.server.ConfigFile).As(b.sudo())
+	first, err := h.Start(b.ctx, job.Command{Text: "true", Limit: time.Minute})
+	require.NoError(t, err)
+	h.Rest()
+	password = ""
+	_, err = h.Start(b.ctx, job.Command{Text: "true", Limit: time.Minute})
+	requireBecome(t, err, job.BecomeNeedsPassword)
+	require.True(t, job.NeverStarted(err))
+	ledger := engine.Ledger()
+	require.Len(t, ledger, 2)
+	require.Equal(t, job.Refused, ledger[1].Seen.Phase)
+	// To wait for the other is of no use before somebody changes something.
+	_, err = engine.Wait(b.ctx, []job.Ref{{Host: h, ID: first.ID}}, job.Pace{Every: time.Second})
+	requireBecome(t, err, job.BecomeNeedsPassword)
+	require.Len(t, engine.Unreaped(), 1)
+	password = b.login.Password
+	results, err := engine.Wait(b.ctx, []job.Ref{{Host: h, ID: first.ID}}, job.Pace{Every: time.Second})
+	require.NoError(t, err)
+	require.Equal(t, wire.Succeeded, results[0].State)
 }
 
 func TestBecomeWithoutTheProgram(t *testing.T) {
