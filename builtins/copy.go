@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path"
 	"regexp"
 	"strconv"
 	"strings"
@@ -168,6 +167,3 @@ func readLocal(name string) ([]byte, error) {
 	}
 	return os.ReadFile(name)
 }
-
-// folderOf is the folder of a path on a host, whose separator is a slash whatever this program runs on.
-func folderOf(name string) string { return path.Dir(name) }

@@ -7,6 +7,7 @@ import (
 	_ "embed"
 	"encoding/hex"
 	"fmt"
+	"path"
 	"strconv"
 	"strings"
 	"time"
@@ -103,7 +104,7 @@ func (f hostFile) write(ctx context.Context, data []byte, mode string, backup bo
 	}
 	nonce := make([]byte, 8)
 	rand.Read(nonce)
-	r, err := f.sh(ctx, data, writeScript, folderOf(f.argument()), f.argument()+".starling."+hex.EncodeToString(nonce), strconv.Itoa(len(data)), mode, kept)
+	r, err := f.sh(ctx, data, writeScript, path.Dir(f.argument()), f.argument()+".starling."+hex.EncodeToString(nonce), strconv.Itoa(len(data)), mode, kept)
 	if err == nil && !r.Failed() && backup {
 		r.Msg = "kept the old one as " + strings.TrimPrefix(kept, "./")
 	}

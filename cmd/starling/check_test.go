@@ -55,6 +55,7 @@ reboot()
 cancel(j)
 detach(run("touch changed", async="forever", poll=0))
 print(run("touch changed", creates="/").msg)
+copy(content="changed", dest="changed", mode="0600", backup=True)
 `), 0o600))
 	before := tree(t, servers[0].Home) + tree(t, servers[1].Home)
 	for _, script := range append(scripts, own) {
@@ -73,8 +74,11 @@ print(run("touch changed", creates="/").msg)
 		})
 	}
 	out, _, _, _ := newProgram(t).run(0, "run", "-F", config, "--on", "web1", "--check", own)
+	require.NotContains(t, out, "+changed", "differences are for --diff")
 	require.Contains(t, out, "Linux", "what only reads is run")
 	require.Contains(t, out, "is there already", "what looks at the host answers truly")
+	out, _, _, _ = newProgram(t).run(0, "run", "-F", config, "--on", "web1", "--check", "--diff", own)
+	require.Contains(t, out, "--- /dev/null\n+++ changed\n@@ -0,0 +1 @@\n+changed\n")
 }
 
 // With a journal that can't be used nothing is started.

@@ -69,6 +69,7 @@ func TestPositions(t *testing.T) {
 func TestMessages(t *testing.T) {
 	rows := []struct{ name, text, msg, hint string }{
 		{"a near keyword", `run("x", asinc=3)`, `run: unexpected keyword argument "asinc"`, "did you mean async?"},
+		{"a keyword that can't be", `copy(content="x", dest="y", async=3)`, `copy: unexpected keyword argument "async"`, "the bytes come from this program and can't outlive it; get_url and script run on the host itself"},
 		{"a near name", "wiat([])", "undefined: wiat", "did you mean wait?"},
 		{"the resolver's own proposal", "total = 1\nprint(totl)", "undefined: totl", "did you mean total?"},
 		{"headroom", `run("make world", async=60)`, "run: async is 1m, and the 95th percentile of 12 runs of this command is 55s", "async=110 leaves as much again"},

@@ -96,6 +96,7 @@ func TestOutputGoesToOut(t *testing.T) {
 		{"one host", []string{"web1"}, printed, "hi\\x1b[1m\nthere\n"},
 		{"several hosts", []string{"web1", "web2"}, printed, "web1 | hi\\x1b[1m\nweb1 | there\n"},
 		{"hosts not known before", nil, printed, "web1 | hi\\x1b[1m\nweb1 | there\n"},
+		{"a difference", []string{"web1", "web2"}, event.Event{Kind: event.Diff, Host: "web1", Builtin: "copy", Msg: "-a\x1b[1m\n+b"}, "web1 | -a\\x1b[1m\nweb1 | +b\n"},
 		{"the controller's own", nil, event.Event{Kind: event.Output, Msg: ""}, "\n"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
