@@ -168,9 +168,12 @@ func (e *Engine) acquire(ctx context.Context) error {
 	return e.slots.Acquire(ctx, 1)
 }
 
+// crowded reports whether calls wait for a slot.
+func (e *Engine) crowded() bool { return e.queuing.Load() > 0 }
+
 func (e *Engine) release() (wanted bool) {
 	e.slots.Release(1)
-	return e.queuing.Load() > 0
+	return e.crowded()
 }
 
 // Find returns what is known of a job: from this program's own ledger, else from the journal.

@@ -122,7 +122,11 @@ func (h *Host) wait(ctx context.Context, ids []string, p Pace, any bool) ([]Resu
 	var paused time.Duration
 	for looks := 1; ; looks++ {
 		asked := time.Now()
-		results, err := h.glance(ctx, pending, p.hold(began), asked.Add(-paused/2))
+		hold, crowded := p.hold(began), h.engine.crowded()
+		if crowded {
+			hold = 0
+		}
+		results, err := h.glance(ctx, pending, hold, asked.Add(-paused/2))
 		if err != nil && (ctx.Err() != nil || !h.worthRetrying(err)) {
 			return nil, err
 		}
@@ -143,9 +147,11 @@ func (h *Host) wait(ctx context.Context, ids []string, p Pace, any bool) ([]Resu
 			}
 			return inOrder(ids, known), nil
 		}
-		// The host does not wait for a job that is neither running nor at its end.
-		if pause == 0 && time.Since(asked) < restFrom {
-			pause = restFrom / 2
+		switch {
+		case pause == 0 && crowded:
+			pause = time.Second // others need the slot to begin; to know of an end at once can wait
+		case pause == 0 && time.Since(asked) < restFrom:
+			pause = restFrom / 2 // the host does not wait for a job that is neither running nor at its end
 		}
 		if err := h.pause(ctx, pause); err != nil {
 			return nil, err
