@@ -137,7 +137,7 @@ func (r *root) leftOver(s *session, id string, p plan, outcomes []interp.Outcome
 		r.voice().report(err)
 		return
 	}
-	r.voice().hint(fmt.Sprintf("starling run %s --on @%s   # for the %d hosts that did not come to the end", p.Script, path, len(failed)))
+	r.voice().hint(fmt.Sprintf("starling run %s --on @%s   # for the hosts that did not come to the end (%d)", p.Script, path, len(failed)))
 }
 
 // all returns the hosts of targets.
