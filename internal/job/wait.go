@@ -96,6 +96,9 @@ func watch(ctx context.Context, refs []Ref, p Pace, any bool, found func()) ([]R
 		})
 	}
 	wg.Wait()
+	if len(errs) == 1 {
+		return results, errs[0]
+	}
 	return results, errors.Join(errs...)
 }
 
