@@ -37,6 +37,9 @@ func privileged(all []Builtin) []Builtin {
 			continue
 		}
 		at := slices.IndexFunc(b.Spec.Params, func(p spec.Param) bool { return p.Name == commonName.Name })
+		if at < 0 {
+			at = len(b.Spec.Params)
+		}
 		b.Spec.Params = slices.Insert(slices.Clone(b.Spec.Params), at, becomeParams()...)
 	}
 	return all
