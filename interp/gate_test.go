@@ -97,7 +97,7 @@ var calls = map[string]string{
 	"run": `run("true")`, "async_status": `async_status("j-aaaaaaaaaaaaaaaa")`, "wait": `wait("j-aaaaaaaaaaaaaaaa")`,
 	"wait_any": `wait_any(["j-aaaaaaaaaaaaaaaa"])`, "cancel": `cancel("j-aaaaaaaaaaaaaaaa")`, "detach": `detach("j-aaaaaaaaaaaaaaaa")`,
 	"jobs": `jobs()`, "output": `output("j-aaaaaaaaaaaaaaaa")`, "reboot": `reboot()`, "wait_for_connection": `wait_for_connection()`,
-	"ping": `ping()`, "host": `host()`, "hosts": `hosts()`, "var": `var("name")`, "quote": `quote("a b")`,
+	"ping": `ping()`, "copy": `copy(dest="x", content="y")`, "host": `host()`, "hosts": `hosts()`, "var": `var("name")`, "quote": `quote("a b")`,
 	"each": `each([], lambda h: None)`, "attempt": `attempt(lambda: 1)`,
 }
 
