@@ -108,7 +108,11 @@ func (h *Host) setOff(ctx context.Context, b Reboot, nonce string, state *comeba
 			return err
 		}
 	}
-	if err := h.tellReboot(ctx, b, nonce); err != nil {
+	err = h.tellReboot(ctx, b, nonce)
+	if b.Before != "" && transport.NotSent(err) {
+		return nil // it was told before, and goes down just now
+	}
+	if err != nil {
 		return err
 	}
 	h.emit(event.Event{Kind: event.HostStatus, Msg: "told to reboot", Limit: b.Timeout})

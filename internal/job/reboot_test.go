@@ -157,6 +157,24 @@ func TestRebootIsTakenUp(t *testing.T) {
 	require.NoFileExists(t, b.home("rebooting"), "it was told to reboot once more")
 }
 
+// One that goes on while the host, told before, is about to go down waits for it and does not call it unreachable.
+func TestRebootIsTakenUpAsTheHostGoesDown(t *testing.T) {
+	b := newBench(t, sshdtest.Options{})
+	text, err := os.ReadFile(b.server.BootIDFile)
+	require.NoError(t, err)
+	ask := rebooting(time.Minute)
+	ask.Before = strings.TrimSpace(string(text))
+	ask.Note = func(string) error { // between the look at the boot id and the word to reboot
+		b.server.Reboot(300 * time.Millisecond)
+		b.host.Rest()
+		return nil
+	}
+	r, err := b.host.Reboot(b.ctx, ask)
+	require.NoError(t, err)
+	require.Equal(t, wire.Succeeded, r.State)
+	require.NoFileExists(t, b.home("rebooting"))
+}
+
 func TestWaitForConnection(t *testing.T) {
 	b := newBench(t, sshdtest.Options{})
 	b.server.Refuse(true)
