@@ -30,7 +30,7 @@ var reboot = Builtin{
 		},
 		Returns: "A Result with changed True, and elapsed from the call to the host's return.",
 		Fails: "When the boot id can't be read before, the reboot command is refused, the host never goes down (rebooted: " +
-			"false), it does not come back in time, or it comes back with another host key. Jobs that the reboot killed are lost.",
+			"false), it does not come back in time, or it comes back with another host key. Jobs that the reboot killed are lost, or terminated where the host sent them a TERM.",
 		Example: `reboot(timeout=60)
 print(run("echo back").stdout)`,
 	},

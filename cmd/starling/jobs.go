@@ -220,3 +220,16 @@ func (s *session) pick(ctx context.Context, id string) (job.Record, *job.Host, e
 	}
 	return record, s.host(record.Target), nil
 }
+
+// refs picks several jobs.
+func (s *session) refs(ctx context.Context, ids []string) ([]job.Ref, error) {
+	var refs []job.Ref
+	for _, id := range ids {
+		record, h, err := s.pick(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		refs = append(refs, job.Ref{Host: h, ID: record.ID})
+	}
+	return refs, nil
+}

@@ -47,13 +47,9 @@ func (r *root) reap(ctx context.Context, ids []string, pace job.Pace) error {
 	view := r.watch(false, nil)
 	defer view.Close()
 	s.start("", view.Sink(), 0)
-	var refs []job.Ref
-	for _, id := range ids {
-		record, h, err := s.pick(ctx, id)
-		if err != nil {
-			return err
-		}
-		refs = append(refs, job.Ref{Host: h, ID: record.ID})
+	refs, err := s.refs(ctx, ids)
+	if err != nil {
+		return err
 	}
 	if len(ids) == 0 {
 		records, err := s.journal.Jobs(ctx, journal.Filter{Unreaped: true})
@@ -176,13 +172,9 @@ func (r *root) clean(ctx context.Context, ids []string, age time.Duration) error
 	}
 	defer s.close()
 	s.start("", nil, 0)
-	var refs []job.Ref
-	for _, id := range ids {
-		record, h, err := s.pick(ctx, id)
-		if err != nil {
-			return err
-		}
-		refs = append(refs, job.Ref{Host: h, ID: record.ID})
+	refs, err := s.refs(ctx, ids)
+	if err != nil {
+		return err
 	}
 	before := time.Now().Add(-age)
 	if len(ids) == 0 {

@@ -130,11 +130,12 @@ func (r *root) lintFirst(ctx context.Context, path string, source []byte) bool {
 		if f.Severity != lint.Error || f.Rule == lint.Undefined {
 			continue
 		}
+		text := fmt.Sprintf("%s:%d:%d: %s [%s]", f.Path, f.Line, f.Col, f.Msg, f.Rule)
 		if f.Rule == lint.Unreaped {
-			r.voice().warn(fmt.Sprintf("%s:%d:%d: %s [%s]", f.Path, f.Line, f.Col, f.Msg, f.Rule))
+			r.voice().warn(text)
 			continue
 		}
-		r.voice().errorf("%s", f)
+		r.voice().errorf("%s", text)
 		r.voice().hint(f.Hint)
 		may = false
 	}
