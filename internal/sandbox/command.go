@@ -26,6 +26,7 @@ type command struct {
 	host                  *host
 	cmd                   *exec.Cmd
 	stdin, stdout, stderr *os.File
+	told                  chan struct{} // closed when the client has been told how the process ended
 	ended                 chan struct{} // closed when serve has ended
 
 	mu     sync.Mutex
@@ -45,7 +46,7 @@ func (b *boot) start(line string, env []string) (_ *command, err error) {
 	cmd.Dir = filepath.Join(b.host.dir, "home")
 	cmd.Env = slices.Concat(b.host.env, env) // the later one wins; acceptEnv has seen to it
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	c := &command{host: b.host, cmd: cmd, ended: make(chan struct{})}
+	c := &command{host: b.host, cmd: cmd, told: make(chan struct{}), ended: make(chan struct{})}
 
 	var files []*os.File
 	pipe := func() (r, w *os.File) {
@@ -84,7 +85,7 @@ func (c *command) launch(b *boot) error {
 	if err := c.cmd.Start(); err != nil {
 		return err
 	}
-	c.host.began(c.cmd.Process.Pid)
+	c.host.began(c.cmd.Process.Pid, c.told)
 	return nil
 }
 
@@ -114,6 +115,8 @@ func (c *command) serve(ch ssh.Channel) {
 		kind, payload := exitMessage(state.Sys().(syscall.WaitStatus))
 		ch.SendRequest(kind, false, payload)
 	}
+	close(c.told)
+	c.host.ended(c.cmd.Process.Pid, c.told)
 	<-drained
 	ch.Close()
 	input.Wait()

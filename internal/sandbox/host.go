@@ -23,9 +23,11 @@ const (
 	standardPath = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
 	// cookieName is the variable by which a host's processes are known.
 	cookieName = "STARLING_SANDBOX"
-	// fallDelay lies between an accepted reboot command and the fall, so that its exit status can still be told, as
-	// a real machine mostly manages to.
+	// fallDelay lies between the last word of the command that asked for a reboot and the fall, so that the word can
+	// still be read.
 	fallDelay = 100 * time.Millisecond
+	// fallPatience is how long a fall waits for the end of the command that asked for it.
+	fallPatience = 5 * time.Second
 	// termGrace lies between TERM and KILL for the processes of a host that goes down.
 	termGrace = time.Second
 )
@@ -49,13 +51,17 @@ type host struct {
 	mu     sync.Mutex
 	boot   *boot        // the present one or, while the host is down, the last
 	groups map[int]bool // process groups that began here and may have members
+	// told holds the commands whose end is still to be told to their clients, by their process, which leads a
+	// session and a group of its own. The channel closes when it has been told.
+	told map[int]<-chan struct{}
 }
 
 // request is what a stub asks of its host.
 type request struct {
-	action string // reboot, poweroff, halt or cancel
-	delay  time.Duration
-	bootID string // of the boot that asked: one that comes late means nothing to the next
+	action  string // reboot, poweroff, halt or cancel
+	delay   time.Duration
+	bootID  string // of the boot that asked: one that comes late means nothing to the next
+	session int    // that the stub ran in, 0 where it could not tell
 }
 
 func newHost(s *Sandbox, name, login string, client ssh.PublicKey) (_ *host, err error) {
@@ -65,6 +71,7 @@ func newHost(s *Sandbox, name, login string, client ssh.PublicKey) (_ *host, err
 		cookie:  s.token + "." + name,
 		sandbox: s,
 		groups:  map[int]bool{},
+		told:    map[int]<-chan struct{}{},
 		done:    make(chan struct{}),
 	}
 	home := filepath.Join(h.dir, "home")
@@ -147,8 +154,9 @@ func (h *host) run(ctx context.Context) {
 				continue
 			}
 			planned = r
-			timer.Reset(max(r.delay, fallDelay))
+			timer.Reset(r.delay)
 		case <-timer.C:
+			h.awaitLastWord(ctx, planned.session)
 			if err := h.fall(ctx, planned.action); err != nil && ctx.Err() == nil {
 				h.sandbox.logf("%s: %v", h.name, err)
 			}
@@ -163,7 +171,26 @@ func (h *host) wakeReader() {
 	h.fifo.Write([]byte("\n"))
 }
 
-// read turns the lines of the FIFO, "action seconds boot-id", into requests. Anything else is passed over.
+// awaitLastWord gives the command of a session the time to end and its client the time to read how, as a real machine
+// mostly manages to. A command that goes on (`reboot; sleep 1000`) is waited for no longer than fallPatience.
+func (h *host) awaitLastWord(ctx context.Context, session int) {
+	h.mu.Lock()
+	told := h.told[session] // nil when the command has ended, and for what has left its session
+	h.mu.Unlock()
+	if told != nil {
+		select {
+		case <-told:
+		case <-time.After(fallPatience):
+		case <-ctx.Done():
+		}
+	}
+	select {
+	case <-time.After(fallDelay):
+	case <-ctx.Done():
+	}
+}
+
+// read turns the lines of the FIFO, "action seconds boot-id session", into requests. Anything else is passed over.
 func (h *host) read(ctx context.Context, requests chan<- request) {
 	lines := bufio.NewReader(h.fifo)
 	for {
@@ -172,14 +199,17 @@ func (h *host) read(ctx context.Context, requests chan<- request) {
 			return
 		}
 		f := bytes.Fields(line)
-		if len(f) != 3 {
+		if len(f) != 4 {
 			continue
 		}
 		seconds, err := strconv.Atoi(string(f[1]))
-		if err != nil || seconds < 0 {
+		session, err2 := strconv.Atoi(string(f[3]))
+		if err != nil || err2 != nil || seconds < 0 {
 			continue
 		}
-		r := request{action: string(f[0]), delay: time.Duration(seconds) * time.Second, bootID: string(f[2])}
+		r := request{
+			action: string(f[0]), delay: time.Duration(seconds) * time.Second, bootID: string(f[2]), session: session,
+		}
 		switch r.action {
 		case "reboot", "poweroff", "halt", "cancel":
 		default:
@@ -263,12 +293,22 @@ func (h *host) wait(ctx context.Context) error {
 	return err
 }
 
-// began notes the process group of a new command.
-func (h *host) began(group int) {
+// began notes the process group of a new command, and the channel that closes when its end has been told.
+func (h *host) began(group int, told <-chan struct{}) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.groups[group] = true
+	h.told[group] = told
 	h.sandbox.watchdog.note("+", group)
+}
+
+// ended forgets a command whose end has been told. Its number may belong to another command by now.
+func (h *host) ended(group int, told <-chan struct{}) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.told[group] == told {
+		delete(h.told, group)
+	}
 }
 
 // liveGroups returns the groups that still have members. Those that have none are forgotten: their number may be

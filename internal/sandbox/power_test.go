@@ -3,6 +3,7 @@ package sandbox
 import (
 	"bufio"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/crypto/ssh"
+	"golang.org/x/sys/unix"
 )
 
 // spawn starts processes that try to get away, and returns their ids. All have left the session and lost their parent
@@ -51,7 +53,7 @@ func requireDead(t *testing.T, pids map[string]int) {
 func TestReboot(t *testing.T) {
 	log := &journal{}
 	s := start(t, 2, Options{Log: log})
-	for _, line := range []string{"reboot", "shutdown -r now 'kernel update'", "systemctl reboot", "init 6", "sudo -n reboot -f"} {
+	for _, line := range []string{"reboot", "shutdown -r now 'kernel update'", "systemctl reboot", "init 6", "sudo -n reboot -f", "reboot; sleep 1"} {
 		t.Run(line, func(t *testing.T) {
 			client, other := dial(t, s, 0), dial(t, s, 1)
 			before, beforeOther := output(t, client, "cat $STARLING_BOOT_ID_FILE"), output(t, other, "cat $STARLING_BOOT_ID_FILE")
@@ -237,7 +239,10 @@ func TestPowerStubs(t *testing.T) {
 				require.Empty(t, asked)
 				return
 			}
-			require.Equal(t, []string{tt.want + " b1"}, asked)
+			// The session is that of this test, which the stubs inherit.
+			session, err := unix.Getsid(0)
+			require.NoError(t, err)
+			require.Equal(t, []string{fmt.Sprintf("%s b1 %d", tt.want, session)}, asked)
 		})
 	}
 
@@ -257,7 +262,7 @@ func TestRequestOfAnEarlierBootIsIgnored(t *testing.T) {
 	log := &journal{}
 	s := start(t, 1, Options{Log: log})
 	client := dial(t, s, 0)
-	output(t, client, "printf 'poweroff 0 some-other-boot\\nnonsense\\nreboot -1 x\\nexplode 0 x\\n' >../power; reboot")
+	output(t, client, "printf 'poweroff 0 some-other-boot 0\\nnonsense\\nreboot -1 x 0\\nexplode 0 x 0\\n' >../power; reboot")
 	log.await(t, "sandbox1: back")
 	require.NotContains(t, log.String(), "poweroff")
 }
