@@ -83,6 +83,9 @@ type Run struct {
 	Rerun bool
 	// Vars are the --var name=value pairs.
 	Vars map[string]string
+	// Read is told of every file of this machine that a call reads, before the call acts by it: its absolute path and
+	// the SHA-256 of what is in it, in hexadecimal. Its error ends the call. nil: nobody wants to know.
+	Read func(path, sum string) error
 }
 
 // common are the parameters that every host builtin takes.

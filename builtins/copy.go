@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -82,6 +83,9 @@ func doCopy(c *Call) (starlark.Value, error) {
 		if data, err = readLocal(src); err != nil {
 			return failed(err.Error())
 		}
+		if err := c.didRead(src, data); err != nil {
+			return nil, err
+		}
 	}
 	file := hostFile{host: c.Host, cmd: cmd, path: dest}
 	old, r, err := file.look(c.Ctx)
@@ -116,6 +120,18 @@ func doCopy(c *Call) (starlark.Value, error) {
 		r, err = file.chmod(c.Ctx, mode)
 	}
 	return c.conclude(r, err)
+}
+
+// didRead tells that the call goes by what is in a local file: a resumed run is held to the same.
+func (c *Call) didRead(name string, data []byte) error {
+	if c.Run.Read == nil {
+		return nil
+	}
+	path, err := filepath.Abs(name)
+	if err != nil {
+		return fmt.Errorf("src: %w", err)
+	}
+	return c.Run.Read(path, digestOf(data))
 }
 
 // fileChange is what is to be done to a file; its zero value is nothing.

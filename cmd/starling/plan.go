@@ -53,7 +53,7 @@ func (r *root) execute(ctx context.Context, s *session, id string, p plan, json 
 		Script: p.Script, Source: p.Source, Serial: p.Serial, Events: view.Sink(), Flush: view.Flush,
 		Steps: keeper, Past: keeper.past(p.past), Read: s.reader(ctx, id),
 		Run: &builtins.Run{Engine: s.engine, Locate: s.locate, Hosts: s.find, About: s.about, Become: s.becomeOf, Passing: s.sandbox != nil, Vars: p.Vars,
-			Check: p.Check, Diff: p.Diff, Rerun: p.rerun},
+			Check: p.Check, Diff: p.Diff, Rerun: p.rerun, Read: s.reader(ctx, id)},
 	})
 	if err != nil {
 		return usage(err)
