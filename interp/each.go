@@ -154,6 +154,7 @@ func (in *Interp) batch(c *builtins.Call, fn starlark.Callable, fork string, hos
 			if err == nil {
 				value.Freeze()
 			}
+			h.Yield()
 			in.hostEnd(h, began, err)
 			out[i] = eachOutcome{value, err}
 		})

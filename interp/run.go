@@ -200,6 +200,7 @@ func (in *Interp) thread(ctx context.Context, program *starlark.Program, h *job.
 	}
 	out.Err, out.Elapsed = err, time.Since(began)
 	if h != nil {
+		h.Yield()
 		in.hostEnd(h, began, err)
 	}
 	return out

@@ -135,6 +135,7 @@ func (s *session) onAll(ctx context.Context, hosts []*job.Host, cmd job.Command,
 			events(event.Event{Time: began, Kind: event.HostStart, Host: h.Name()})
 			a := answer{host: h}
 			a.result, a.err = s.on(ctx, h, cmd, poll)
+			h.Yield()
 			if a.err == nil && stream {
 				for _, line := range answerLines(a.result) {
 					events(event.Event{Time: time.Now(), Kind: event.Output, Host: h.Name(), Msg: line})

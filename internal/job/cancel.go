@@ -42,7 +42,7 @@ func (h *Host) Cancel(ctx context.Context, id string, grace time.Duration) (Resu
 }
 
 func (h *Host) kill(ctx context.Context, id string, grace time.Duration) (wire.Killed, error) {
-	if err := h.enter(ctx); err != nil {
+	if err := h.enter(ctx, begin); err != nil {
 		return wire.Killed{}, err
 	}
 	defer h.leave()
@@ -109,7 +109,7 @@ func (e *Engine) Clean(ctx context.Context, refs []Ref) error {
 }
 
 func (h *Host) clean(ctx context.Context, ids []string) error {
-	if err := h.enter(ctx); err != nil {
+	if err := h.enter(ctx, begin); err != nil {
 		return err
 	}
 	defer h.leave()

@@ -3,10 +3,7 @@ package job
 import (
 	"context"
 	"sync"
-	"sync/atomic"
 	"time"
-
-	"golang.org/x/sync/semaphore"
 
 	"starling/internal/event"
 	"starling/internal/transport"
@@ -29,7 +26,8 @@ type Config struct {
 	OutputCap int64
 	// Idle is how long a connection that nothing uses stays open; 0 is DefaultIdle. A wait does not keep it open.
 	Idle time.Duration
-	// Forks is how many calls may be using hosts at an instant; 0 is DefaultForks. A wait takes part only while it looks.
+	// Forks is how many hosts may be in use, and have a connection, at an instant; 0 is DefaultForks. A wait takes part
+	// only while it looks.
 	Forks int
 	// Password returns the password that becoming a user on a host takes, or "" when it is not known; nil: none is. It
 	// is called when the host asks, maybe often, and should answer at once: the host has no patience.
@@ -38,14 +36,14 @@ type Config struct {
 
 // Engine holds the hosts of one program and the jobs it started on them.
 type Engine struct {
-	cfg     Config
-	slots   *semaphore.Weighted
-	queuing atomic.Int64 // calls that wait for a slot
+	cfg   Config
+	slots *slots
 
 	mu     sync.Mutex
 	hosts  map[string]*Host
 	ledger []*Record // in the order the jobs were started
 	byID   map[string]*Record
+	byStep map[string][]*Record // without those that have no step
 }
 
 // New returns an engine without hosts.
@@ -62,7 +60,7 @@ func New(cfg Config) *Engine {
 	if cfg.Forks == 0 {
 		cfg.Forks = DefaultForks
 	}
-	return &Engine{cfg: cfg, slots: semaphore.NewWeighted(int64(cfg.Forks)), hosts: map[string]*Host{}, byID: map[string]*Record{}}
+	return &Engine{cfg: cfg, slots: newSlots(cfg.Forks), hosts: map[string]*Host{}, byID: map[string]*Record{}, byStep: map[string][]*Record{}}
 }
 
 // Host returns the engine's host of this target's name. The first call for a name makes it, with the transport that
@@ -120,12 +118,11 @@ func (e *Engine) Adopt(records []Record) {
 
 // step returns the job that a step of this run started.
 func (e *Engine) step(step string) (Record, bool) {
-	if step == "" {
-		return Record{}, false
-	}
-	for _, r := range e.Ledger() {
-		if r.Step == step && r.Seen.Phase != Refused {
-			return r, true
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, r := range e.byStep[step] {
+		if r.Seen.Phase != Refused {
+			return *r, true
 		}
 	}
 	return Record{}, false
@@ -136,6 +133,9 @@ func (e *Engine) enter(r Record) {
 	defer e.mu.Unlock()
 	e.ledger = append(e.ledger, &r)
 	e.byID[r.ID] = &r
+	if r.Step != "" {
+		e.byStep[r.Step] = append(e.byStep[r.Step], &r)
+	}
 }
 
 // note keeps the ledger in step with the journal, by the journal's rule: a phase never goes back.
@@ -158,22 +158,6 @@ func (e *Engine) emit(ev event.Event) {
 	ev.Time = time.Now()
 	ev.Run = e.cfg.Run
 	e.cfg.Events(ev)
-}
-
-// acquire takes a slot; release gives it back and reports whether another call waits for one, in which case the
-// caller's connection is better closed than kept.
-func (e *Engine) acquire(ctx context.Context) error {
-	e.queuing.Add(1)
-	defer e.queuing.Add(-1)
-	return e.slots.Acquire(ctx, 1)
-}
-
-// crowded reports whether calls wait for a slot.
-func (e *Engine) crowded() bool { return e.queuing.Load() > 0 }
-
-func (e *Engine) release() (wanted bool) {
-	e.slots.Release(1)
-	return e.crowded()
 }
 
 // Find returns what is known of a job: from this program's own ledger, else from the journal.

@@ -34,10 +34,14 @@ type machine struct {
 	line   atomic.Int32 // which of wire.Lines this host's login shell understands
 
 	mu       sync.Mutex
-	users    int         // calls under way
-	idle     *time.Timer // closes the connection; nil while in use or closed
-	lastSeen time.Time   // when the host last answered anything
-	login    *Host       // never changes
+	users    int           // calls under way
+	slot     bool          // one of the engine's is this machine's
+	claim    *claim        // of the call that waits for a slot; nil: none does
+	settled  chan struct{} // closed when that wait is over
+	idle     *time.Timer   // closes the connection; nil while in use or closed
+	idleFrom time.Time
+	lastSeen time.Time // when the host last answered anything
+	login    *Host     // never changes
 	others   map[wire.Become]*Host
 }
 
@@ -68,58 +72,123 @@ func (h *Host) Name() string { return h.target.Name }
 // Target returns where the host is.
 func (h *Host) Target() transport.Target { return h.target }
 
-// enter begins a call that uses the host: it takes one of the engine's slots. Every enter has its leave.
-func (h *Host) enter(ctx context.Context) error {
-	if err := h.engine.acquire(ctx); err != nil {
-		return err
+// enter begins a call that uses the host: it takes one of the engine's slots unless the machine has one. Every enter
+// has its leave, and there may be one within another.
+func (h *Host) enter(ctx context.Context, u urgency) error {
+	for {
+		h.mu.Lock()
+		if h.slot {
+			h.use()
+			h.mu.Unlock()
+			return nil
+		}
+		if h.claim == nil {
+			return h.claimSlot(ctx, u)
+		}
+		claim, settled := h.claim, h.settled
+		h.mu.Unlock()
+		if u == begin {
+			h.engine.slots.hasten(claim)
+		}
+		select {
+		case <-settled:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
 	}
+}
+
+// claimSlot waits for a slot on behalf of all calls of the machine. h.mu is held, and is not afterwards.
+func (h *Host) claimSlot(ctx context.Context, u urgency) error {
+	claim, idle := h.engine.slots.enqueue(u)
+	settled := make(chan struct{})
+	h.claim, h.settled = claim, settled
+	h.mu.Unlock()
+	for _, m := range idle {
+		m.hurry()
+	}
+	err := h.engine.slots.await(ctx, claim)
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.users++
-	if h.idle != nil {
-		h.idle.Stop()
-		h.idle = nil
+	h.claim = nil
+	close(settled)
+	if err != nil {
+		return err
 	}
+	h.slot = true
+	h.use()
 	return nil
+}
+
+// use counts a call. h.mu is held.
+func (m *machine) use() {
+	m.users++
+	if m.idle != nil {
+		m.idle.Stop()
+		m.idle = nil
+		m.engine.slots.bestir(m)
+	}
 }
 
 func (h *Host) leave() {
 	h.mu.Lock()
-	h.users--
-	if h.users == 0 {
-		h.idle = time.AfterFunc(h.engine.cfg.Idle, h.Rest)
-	}
-	h.mu.Unlock()
-	if h.engine.release() {
-		h.Rest()
-	}
-}
-
-// Rest closes the connection unless a call uses it. A wait rests between its looks, so that a host that is only
-// waited for costs nothing.
-func (h *Host) Rest() {
-	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.users > 0 {
+	if h.users--; h.users > 0 {
 		return
 	}
-	h.drop()
+	patience := h.engine.cfg.Idle
+	if h.engine.slots.lieIdle(h.machine) {
+		patience = min(patience, linger)
+	}
+	h.idleFrom = time.Now()
+	h.idle = time.AfterFunc(patience, h.Rest)
 }
 
-// drop closes the connection whoever uses it. h.mu is held.
-func (h *Host) drop() {
-	if h.idle != nil {
-		h.idle.Stop()
-		h.idle = nil
+// hurry has an idle machine rest soon, since others wait for its slot.
+func (m *machine) hurry() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.idle != nil {
+		m.idle.Reset(max(0, linger-time.Since(m.idleFrom)))
 	}
-	h.transport.Close()
+}
+
+// Rest closes the connection and lets others have the slot, unless a call uses them. A wait rests between its looks, so
+// that a host that is only waited for costs nothing.
+func (m *machine) Rest() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.users == 0 {
+		m.drop()
+	}
+}
+
+// Yield is Rest when other hosts wait for their turn: for a script that has come to its end on this one.
+func (m *machine) Yield() {
+	if m.engine.slots.crowded() {
+		m.Rest()
+	}
+}
+
+// drop closes the connection whoever uses it, and gives up the slot when nobody does. m.mu is held.
+func (m *machine) drop() {
+	if m.idle != nil {
+		m.idle.Stop()
+		m.idle = nil
+		m.engine.slots.bestir(m)
+	}
+	m.login.transport.Close()
+	if m.slot && m.users == 0 {
+		m.slot = false
+		m.engine.slots.release()
+	}
 }
 
 // disconnect drops the connection, whoever uses it: after it, the next call dials anew.
-func (h *Host) disconnect() {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.drop()
+func (m *machine) disconnect() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.drop()
 }
 
 // close ends the machine's use, under all its users: no call may be under way or follow.

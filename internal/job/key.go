@@ -31,7 +31,7 @@ func (h *Host) mark(ctx context.Context, record Record) {
 	if record.Key == "" {
 		return
 	}
-	err := h.enter(ctx)
+	err := h.enter(ctx, begin)
 	if err == nil {
 		defer h.leave()
 		var frames []wire.Frame

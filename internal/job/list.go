@@ -8,7 +8,7 @@ import (
 
 // List returns every job that the host itself knows, whichever controller started it, in the order of their ids.
 func (h *Host) List(ctx context.Context) ([]Result, error) {
-	if err := h.enter(ctx); err != nil {
+	if err := h.enter(ctx, begin); err != nil {
 		return nil, err
 	}
 	defer h.leave()

@@ -21,6 +21,10 @@ const (
 // is known of each, in order. The host waits up to hold for one of them to end before it answers. A job that the host
 // does not know is an *AbsentError, unless it is known from the journal to have run: then it is lost.
 func (h *Host) Look(ctx context.Context, ids []string, hold time.Duration) ([]Result, error) {
+	return h.lookAt(ctx, ids, hold, begin)
+}
+
+func (h *Host) lookAt(ctx context.Context, ids []string, hold time.Duration, u urgency) ([]Result, error) {
 	refs := make([]Ref, len(ids))
 	for i, id := range ids {
 		refs[i] = Ref{h, id}
@@ -35,7 +39,7 @@ func (h *Host) Look(ctx context.Context, ids []string, hold time.Duration) ([]Re
 		for i, n := range at {
 			own[i] = ids[n]
 		}
-		got, err := h.look(ctx, own, hold)
+		got, err := h.look(ctx, own, hold, u)
 		if err != nil {
 			return nil, err
 		}
@@ -46,8 +50,8 @@ func (h *Host) Look(ctx context.Context, ids []string, hold time.Duration) ([]Re
 	return results, nil
 }
 
-// look is Look for jobs that all run as the host's own user.
-func (h *Host) look(ctx context.Context, ids []string, hold time.Duration) ([]Result, error) {
+// look is lookAt for jobs that all run as the host's own user.
+func (h *Host) look(ctx context.Context, ids []string, hold time.Duration, u urgency) ([]Result, error) {
 	results := make([]Result, len(ids))
 	var ask []int
 	for i, id := range ids {
@@ -59,7 +63,7 @@ func (h *Host) look(ctx context.Context, ids []string, hold time.Duration) ([]Re
 	if len(ask) == 0 {
 		return results, nil
 	}
-	if err := h.enter(ctx); err != nil {
+	if err := h.enter(ctx, u); err != nil {
 		return nil, err
 	}
 	defer h.leave()

@@ -91,7 +91,7 @@ func (l *lookout) note(ids []string, results []Result) {
 
 // glance returns what is known of jobs that are waited for: from a look of another that is no older than t, else from
 // one of its own, which takes in what the others wait for.
-func (h *Host) glance(ctx context.Context, ids []string, hold time.Duration, t time.Time) ([]Result, error) {
+func (h *Host) glance(ctx context.Context, ids []string, hold time.Duration, t time.Time, u urgency) ([]Result, error) {
 	if err := h.lookout.turn.Acquire(ctx, 1); err != nil {
 		return nil, context.Cause(ctx)
 	}
@@ -100,11 +100,11 @@ func (h *Host) glance(ctx context.Context, ids []string, hold time.Duration, t t
 		return found, nil
 	}
 	all := h.lookout.all(ids)
-	results, err := h.Look(ctx, all, hold)
+	results, err := h.lookAt(ctx, all, hold, u)
 	var absent *AbsentError
 	if errors.As(err, &absent) && len(all) > len(ids) {
 		all = ids // what is wrong with another's job is for that one to hear
-		results, err = h.Look(ctx, all, hold)
+		results, err = h.lookAt(ctx, all, hold, u)
 	}
 	if err != nil {
 		return nil, err

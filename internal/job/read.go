@@ -35,7 +35,7 @@ func (h *Host) Read(ctx context.Context, id string, stream Stream, offset, most 
 	if err != nil {
 		return nil, err
 	}
-	if err := h.enter(ctx); err != nil {
+	if err := h.enter(ctx, begin); err != nil {
 		return nil, err
 	}
 	defer h.leave()

@@ -80,9 +80,14 @@ func (h *Host) reboot(ctx context.Context, b Reboot) (comeback, error) {
 		if err := h.pause(ctx, pace.NextBackOff()); err != nil {
 			return state, h.overdue(b, &state)
 		}
-		// Every attempt is made over a connection of its own: one from before may look alive for a long while.
-		h.disconnect()
-		back, err := h.attempt(ctx, b, nonce, &state)
+		back := false
+		err := h.afresh(ctx, func() (err error) {
+			back, err = h.attempt(ctx, b, nonce, &state)
+			return err
+		})
+		if ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) {
+			return state, h.overdue(b, &state)
+		}
 		if back || err != nil {
 			h.reborn()
 			return state, err
@@ -203,7 +208,7 @@ func (h *Host) bootID(ctx context.Context, b Reboot) (string, error) {
 }
 
 func (h *Host) kernelBootID(ctx context.Context) (string, error) {
-	if err := h.enter(ctx); err != nil {
+	if err := h.enter(ctx, begin); err != nil {
 		return "", err
 	}
 	defer h.leave()
@@ -225,7 +230,7 @@ func (h *Host) kernelBootID(ctx context.Context) (string, error) {
 // tellReboot asks the host to reboot itself a second after it has acknowledged. A connection that breaks over the
 // asking is taken for the reboot.
 func (h *Host) tellReboot(ctx context.Context, b Reboot, nonce string) error {
-	if err := h.enter(ctx); err != nil {
+	if err := h.enter(ctx, begin); err != nil {
 		return err
 	}
 	defer h.leave()
@@ -253,7 +258,7 @@ func (h *Host) tellReboot(ctx context.Context, b Reboot, nonce string) error {
 // notRefused returns an error when the reboot command has ended and said no. One that was killed by a signal says
 // nothing: the shutdown it asked for kills it too.
 func (h *Host) notRefused(ctx context.Context, b Reboot, nonce string) error {
-	if err := h.enter(ctx); err != nil {
+	if err := h.enter(ctx, begin); err != nil {
 		return nil
 	}
 	defer h.leave()

@@ -52,7 +52,7 @@ type attached struct {
 // Run runs cmd attached: the connection stays open until its end. When timeout (zero is none) or ctx ends first, its
 // whole process tree is ended on the host. The error is *BrokenError when the connection broke under it.
 func (h *Host) Run(ctx context.Context, cmd Command, timeout time.Duration) (Result, error) {
-	if err := h.enter(ctx); err != nil {
+	if err := h.enter(ctx, begin); err != nil {
 		return Result{}, err
 	}
 	defer h.leave()

@@ -19,7 +19,7 @@ const startPatience = 30 * time.Second
 // takes up the job of that step. The error is *StartError when the host refused, *InDoubtError when the answer was
 // lost for good, and the transport's own when nothing was sent.
 func (h *Host) Start(ctx context.Context, cmd Command) (Result, error) {
-	if err := h.enter(ctx); err != nil {
+	if err := h.enter(ctx, begin); err != nil {
 		return Result{}, err
 	}
 	defer h.leave()

@@ -45,9 +45,19 @@ func (e *Engine) Wait(ctx context.Context, refs []Ref, p Pace) ([]Result, error)
 	if err != nil {
 		return nil, err
 	}
+	hosts := map[*Host][]*Result{}
 	for i, ref := range refs {
-		ref.Host.reap(ctx, &results[i])
+		hosts[ref.Host] = append(hosts[ref.Host], &results[i])
 	}
+	var wg sync.WaitGroup
+	for h, ended := range hosts {
+		wg.Go(func() {
+			for _, r := range ended {
+				h.reap(ctx, r)
+			}
+		})
+	}
+	wg.Wait()
 	return results, nil
 }
 
@@ -125,11 +135,11 @@ func (h *Host) wait(ctx context.Context, ids []string, p Pace, any bool) ([]Resu
 	var paused time.Duration
 	for looks := 1; ; looks++ {
 		asked := time.Now()
-		hold, crowded := p.hold(began), h.engine.crowded()
+		hold, crowded := p.hold(began), h.engine.slots.crowded()
 		if crowded {
 			hold = 0
 		}
-		results, err := h.glance(ctx, pending, hold, asked.Add(-paused/2))
+		results, err := h.glance(ctx, pending, hold, asked.Add(-paused/2), p.urgency())
 		if err != nil && (ctx.Err() != nil || !h.worthRetrying(err)) {
 			return nil, err
 		}
@@ -152,7 +162,7 @@ func (h *Host) wait(ctx context.Context, ids []string, p Pace, any bool) ([]Resu
 		}
 		switch {
 		case pause == 0 && crowded:
-			pause = time.Second // others need the slot to begin; to know of an end at once can wait
+			pause = time.Second // others need the slot; to know of an end at once can wait
 		case pause == 0 && time.Since(asked) < restFrom:
 			pause = restFrom / 2 // the host does not wait for a job that is neither running nor at its end
 		}
@@ -192,11 +202,12 @@ func (h *Host) sift(pending []string, results []Result, known map[string]Result)
 	return left
 }
 
-// pause lets d pass; a pause long enough lets the connection go meanwhile.
+// pause lets d pass. The connection is let go meanwhile when the pause is long enough, or when others wait.
 func (h *Host) pause(ctx context.Context, d time.Duration) error {
 	if d >= restFrom {
 		h.Rest()
 	}
+	h.Yield()
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
@@ -213,6 +224,14 @@ func (p Pace) hold(began time.Time) time.Duration {
 		return min(longPoll, p.Every)
 	}
 	return 0
+}
+
+// urgency is that of a question for a wait of one look.
+func (p Pace) urgency() urgency {
+	if p.Looks == 1 {
+		return begin
+	}
+	return observe
 }
 
 // next returns the pause before the next look, or that the pace is over.
