@@ -107,6 +107,14 @@ func (h *Host) claimSlot(ctx context.Context, u urgency) error {
 	for _, m := range idle {
 		m.hurry()
 	}
+	select {
+	case <-claim.granted:
+	default:
+		if u == begin {
+			h.emit(event.Event{Kind: event.HostWaits})
+			defer h.emit(event.Event{Kind: event.HostTurn})
+		}
+	}
 	err := h.engine.slots.await(ctx, claim)
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -22,6 +22,7 @@ type board struct {
 type row struct {
 	host  string
 	state string // "" before its thread has begun, running, then that of its HostEnd
+	queue bool   // it waits for its turn
 	news  string // of its connection, until something else happens
 	tasks []*task
 }
@@ -76,14 +77,20 @@ func (b *board) take(e event.Event) {
 		b.began = e.Time
 	}
 	r := b.row(e.Host)
-	if e.Kind != event.HostStatus {
+	switch e.Kind {
+	case event.HostStatus, event.HostWaits, event.HostTurn:
+	default:
 		r.news = ""
 	}
 	switch e.Kind {
 	case event.HostStart:
 		r.state = "running"
 	case event.HostEnd:
-		r.state, r.tasks = e.State, nil
+		r.state, r.tasks, r.queue = e.State, nil, false
+	case event.HostWaits:
+		r.queue = true
+	case event.HostTurn:
+		r.queue = false
 	case event.CallStart:
 		t := r.task(fmt.Sprintf("call %d", e.Call), e)
 		t.waits = slices.Contains([]string{"wait", "wait_any", "async_status"}, e.Builtin)
@@ -155,7 +162,8 @@ func (r *row) shown() (_ *task, others int) {
 	return call, jobs
 }
 
-// lines draws the board in at most a third of the terminal's rows and cols columns. It is empty when nothing runs.
+// lines draws the board in at most a third of the terminal's rows and cols columns: the hosts that have been at what
+// they do for longest, and how many there are of all. It is empty when nothing runs.
 func (b *board) lines(cols, rows int, now time.Time, paint painter) []string {
 	var busy []*row
 	running, ended, jobs := 0, map[string]int{}, 0
@@ -163,22 +171,22 @@ func (b *board) lines(cols, rows int, now time.Time, paint painter) []string {
 		switch r.state {
 		case "":
 		case "running":
-			running++
+			if !r.queue {
+				running++
+			}
 		default:
 			ended[r.state]++
 		}
-		for _, t := range r.tasks {
-			if t.job {
-				jobs++
-			}
-		}
-		if len(r.tasks) > 0 || r.news != "" && r.state == "running" {
+		own := r.jobs()
+		jobs += own
+		if len(r.tasks) > 0 && !r.queue || own > 0 || r.news != "" && r.state == "running" {
 			busy = append(busy, r)
 		}
 	}
 	if len(busy) == 0 && running == 0 {
 		return nil
 	}
+	slices.SortStableFunc(busy, func(a, b *row) int { return a.since(now).Compare(b.since(now)) })
 	room := max(rows/3, 3) - 1 // the last is the totals
 	hidden := 0
 	if len(busy) > room {
@@ -194,6 +202,25 @@ func (b *board) lines(cols, rows int, now time.Time, paint painter) []string {
 		lines = append(lines, paint.in(dim, total))
 	}
 	return lines
+}
+
+// jobs counts the jobs that run.
+func (r *row) jobs() int {
+	n := 0
+	for _, t := range r.tasks {
+		if t.job {
+			n++
+		}
+	}
+	return n
+}
+
+// since is when the host began what is shown of it; now for one of which there is but news.
+func (r *row) since(now time.Time) time.Time {
+	if t, _ := r.shown(); t != nil {
+		return t.began
+	}
+	return now
 }
 
 // table lays the rows out in columns: host, task, time, and what is left for the last line of output.

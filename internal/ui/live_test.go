@@ -82,6 +82,42 @@ web1: job j-1 succeeded after 1m04s
 	})
 }
 
+// What has run for longest stands first, and a host that waits for its turn is not said to run.
+func TestLiveAreaOfMany(t *testing.T) {
+	onTerminal(t, 80, 24, func(t *testing.T, v *vt, u *UI) {
+		sink := u.Sink()
+		for i := range 20 {
+			host := fmt.Sprintf("web%02d", 19-i)
+			sink(event.Event{Kind: event.HostStart, Host: host})
+			sink(event.Event{Kind: event.CallStart, Host: host, Call: int64(i), Name: "backup"})
+			time.Sleep(time.Second)
+			if i >= 4 {
+				sink(event.Event{Kind: event.HostWaits, Host: host})
+			}
+		}
+		settle()
+		require.Equal(t, `web19  backup  20s
+web18  backup  19s
+web17  backup  18s
+web16  backup  17s
+20 hosts: 4 running, 16 waiting  20s
+`, v.screen())
+		for i := range 15 {
+			sink(event.Event{Kind: event.HostTurn, Host: fmt.Sprintf("web%02d", i)})
+		}
+		settle()
+		require.Equal(t, `web19  backup  20s
+web18  backup  19s
+web17  backup  18s
+web16  backup  17s
+web14  backup  15s
+web13  backup  14s
+… and 13 more
+20 hosts: 19 running, 1 waiting  20s
+`, v.screen())
+	})
+}
+
 func TestLiveAreaIsCutToTheTerminal(t *testing.T) {
 	onTerminal(t, 40, 24, func(t *testing.T, v *vt, u *UI) {
 		for i := range 50 {
