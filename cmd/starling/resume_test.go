@@ -77,7 +77,7 @@ func hosts(t *testing.T, names ...string) (servers []*sshdtest.Server, config st
 	return servers, config
 }
 
-// program runs the real program, and kills it after limit unless that is zero.
+// program runs the real program.
 type program struct {
 	t       *testing.T
 	path    string
@@ -93,22 +93,27 @@ func newProgram(t *testing.T) *program {
 	return &program{t: t, path: path, journal: filepath.Join(t.TempDir(), "journal.db")}
 }
 
+// run kills the program after limit; with a limit of zero it has to end by itself.
 func (p *program) run(limit time.Duration, args ...string) (out, errs string, killed bool, code int) {
 	cmd := exec.Command(p.path, args...)
 	cmd.Env = append(os.Environ(), "STARLING_JOURNAL="+p.journal)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	require.NoError(p.t, cmd.Start())
-	if limit > 0 {
-		timer := time.AfterFunc(limit, func() { cmd.Process.Kill() })
-		defer timer.Stop()
+	ends := limit == 0
+	if ends {
+		limit = 3 * time.Minute
 	}
+	timer := time.AfterFunc(limit, func() { cmd.Process.Kill() })
+	defer timer.Stop()
 	err := cmd.Wait()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
 		require.NoError(p.t, err)
 	}
-	return stdout.String(), stderr.String(), cmd.ProcessState.ExitCode() < 0, cmd.ProcessState.ExitCode()
+	code = cmd.ProcessState.ExitCode()
+	require.False(p.t, ends && code < 0, "%q did not end:\n%s%s", args, &stdout, &stderr)
+	return stdout.String(), stderr.String(), code < 0, code
 }
 
 func lines(t *testing.T, path string) int {
