@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 
 	"go.starlark.net/starlark"
 
@@ -61,7 +62,7 @@ print(copy(content="hello\n", dest="greeting.txt").changed)`,
 var octal = regexp.MustCompile(`^[0-7]{3,4}$`)
 
 // doCopy looks first and then does what is left to do: it can be done again at any time, also by a resumed run that
-// does not know how far the last one came.
+// does not know how far the last one came. What that one had left beside the file goes first.
 func doCopy(c *Call) (starlark.Value, error) {
 	src, dest, data, mode := c.Args.String("src"), c.Args.String("dest"), c.Args.Text("content"), c.Args.String("mode")
 	switch {
@@ -87,7 +88,12 @@ func doCopy(c *Call) (starlark.Value, error) {
 			return nil, err
 		}
 	}
-	file := hostFile{host: c.Host, cmd: cmd, path: dest}
+	file := c.hostFile(dest, cmd)
+	if c.Begun && !c.Run.Check {
+		if r, err := file.sweep(c.Ctx); err != nil || r.Failed() {
+			return c.conclude(r, err)
+		}
+	}
 	old, r, err := file.look(c.Ctx)
 	if err != nil || r.Failed() {
 		return c.conclude(r, err)
@@ -101,6 +107,9 @@ func doCopy(c *Call) (starlark.Value, error) {
 	change := changeOf(old, data, mode)
 	if change == (fileChange{}) {
 		r.Msg, r.Changed = "unchanged", false
+		if kept, wrote := strings.CutPrefix(c.Noted, copyNote); wrote {
+			r.Msg, r.Changed = keptMsg("written before the program died", kept), true
+		}
 		return &Result{r}, nil
 	}
 	if err := c.showChange(file, old, data, change); err != nil {
@@ -109,17 +118,41 @@ func doCopy(c *Call) (starlark.Value, error) {
 	if c.Run.Check {
 		return &Result{c.Host.Skip(cmd, false, "would "+change.String(len(data)))}, nil
 	}
-	switch {
-	case change.bytes:
+	kept := ""
+	if change.bytes && old.kind == regular && c.Args.Bool("backup") {
+		kept = file.backup(time.Now())
+	}
+	if err := c.Note(copyNote + kept); err != nil {
+		return nil, err
+	}
+	if change.bytes {
 		keep := old.mode
 		if mode != "" {
 			keep = mode
 		}
-		r, err = file.write(c.Ctx, data, keep, old.kind == regular && c.Args.Bool("backup"))
-	default:
+		if r, err = file.write(c.Ctx, data, keep, kept); err == nil && !r.Failed() {
+			r.Msg = keptMsg(r.Msg, kept)
+		}
+	} else {
 		r, err = file.chmod(c.Ctx, mode)
 	}
 	return c.conclude(r, err)
+}
+
+// copyNote begins what a copy notes before it changes a file; the name of the backup follows. A program that resumes
+// the call finds the file as it is to be, and would say that nothing changed: what a script does upon a change would
+// never be done.
+const copyNote = "writes "
+
+// keptMsg adds to a message how the old file is called now; "" when it was not kept.
+func keptMsg(msg, kept string) string {
+	switch {
+	case kept == "":
+		return msg
+	case msg == "":
+		return "kept the old one as " + kept
+	}
+	return msg + "; kept the old one as " + kept
 }
 
 // didRead tells that the call goes by what is in a local file: a resumed run is held to the same.

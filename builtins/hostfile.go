@@ -27,6 +27,13 @@ type hostFile struct {
 	host *job.Host
 	cmd  job.Command // what errors name
 	path string
+	// mine is in the names of what is written beside the file, the same in every program that carries out this call.
+	mine string
+}
+
+// hostFile is the file at path as this call sees it.
+func (c *Call) hostFile(path string, cmd job.Command) hostFile {
+	return hostFile{host: c.Host, cmd: cmd, path: path, mine: digestOf([]byte(c.Run.Engine.Run() + " " + c.Step))[:12]}
 }
 
 // fileKind is what a path leads to.
@@ -96,19 +103,28 @@ func (f hostFile) read(ctx context.Context, size int64) ([]byte, bool, error) {
 	return r.Stdout, !r.Failed() && int64(len(r.Stdout)) == size, nil
 }
 
-// write replaces the file at once, with a mode in octal digits; "" leaves it to the umask.
-func (f hostFile) write(ctx context.Context, data []byte, mode string, backup bool) (job.Result, error) {
-	kept := ""
-	if backup {
-		kept = f.argument() + ".bak-" + time.Now().UTC().Format("20060102T150405.000Z")
+// backup is the name under which what the file is now would be kept.
+func (f hostFile) backup(now time.Time) string {
+	return f.path + ".bak-" + now.UTC().Format("20060102T150405.000Z")
+}
+
+// write replaces the file at once, with a mode in octal digits; "" leaves it to the umask. What the file was is kept
+// under the name kept; "" keeps nothing.
+func (f hostFile) write(ctx context.Context, data []byte, mode, kept string) (job.Result, error) {
+	if kept != "" {
+		kept = hostFile{path: kept}.argument()
 	}
-	nonce := make([]byte, 8)
+	nonce := make([]byte, 4)
 	rand.Read(nonce)
-	r, err := f.sh(ctx, data, writeScript, path.Dir(f.argument()), f.argument()+".starling."+hex.EncodeToString(nonce), strconv.Itoa(len(data)), mode, kept)
-	if err == nil && !r.Failed() && backup {
-		r.Msg = "kept the old one as " + strings.TrimPrefix(kept, "./")
-	}
+	temp := f.argument() + ".starling." + f.mine + "-" + hex.EncodeToString(nonce)
+	r, err := f.sh(ctx, data, writeScript, path.Dir(f.argument()), temp, strconv.Itoa(len(data)), mode, kept)
 	return f.done(r), err
+}
+
+// sweep removes what programs left beside the file that died while they carried out this call. One whose script still
+// runs on the host, since nobody told it that the connection is gone, can't put its bytes in place any more.
+func (f hostFile) sweep(ctx context.Context) (job.Result, error) {
+	return f.sh(ctx, nil, `rm -f "$1.starling.$2"-*`, f.mine)
 }
 
 func (f hostFile) chmod(ctx context.Context, mode string) (job.Result, error) {

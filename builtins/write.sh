@@ -2,7 +2,7 @@
 # owner and mode, and which then takes the place of PATH. BACKUP, unless empty, is a copy of what PATH was.
 if [ ! -d "$2" ]; then echo "the folder $2 is not there" >&2; exit 1; fi
 trap 'rm -f "$3"' EXIT
-trap 'exit 1' HUP INT TERM
+trap 'exit 1' HUP INT TERM PIPE # PIPE: there is nobody any more to hear what is wrong
 mask=$(umask)
 umask 077
 set -C # a TEMP that is there is somebody else's
@@ -18,3 +18,8 @@ fi
 chmod "${5:-=rw}" "$3" || exit 1 # =rw: what the umask leaves of it
 if [ -d "$1" ]; then echo "$1 is a folder" >&2; exit 1; fi
 mv -f "$3" "$1" || exit 1
+# What a host that lost its power kept of others: a day old, so that nobody writes it any more.
+for left in "$1".starling.????????????-????????; do
+	[ -f "$left" ] && find "$left" -prune -mtime +0 -exec rm -f {} \; 2>/dev/null
+done
+exit 0
