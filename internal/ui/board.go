@@ -90,7 +90,7 @@ func (b *board) take(e event.Event) {
 	case event.HostWaits:
 		r.queue = true
 	case event.HostTurn:
-		r.queue = false
+		r.turn(e.Time)
 	case event.CallStart:
 		t := r.task(fmt.Sprintf("call %d", e.Call), e)
 		t.waits = slices.Contains([]string{"wait", "wait_any", "async_status"}, e.Builtin)
@@ -202,6 +202,16 @@ func (b *board) lines(cols, rows int, now time.Time, paint painter) []string {
 		lines = append(lines, paint.in(dim, total))
 	}
 	return lines
+}
+
+// turn ends the wait for it: what the calls did until then was nothing.
+func (r *row) turn(now time.Time) {
+	r.queue = false
+	for _, t := range r.tasks {
+		if !t.job {
+			t.began = now
+		}
+	}
 }
 
 // jobs counts the jobs that run.

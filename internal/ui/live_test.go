@@ -110,8 +110,8 @@ web16  backup  17s
 web18  backup  19s
 web17  backup  18s
 web16  backup  17s
-web14  backup  15s
-web13  backup  14s
+web14  backup  0s
+web13  backup  0s
 … and 13 more
 20 hosts: 19 running, 1 waiting  20s
 `, v.screen())
