@@ -114,24 +114,27 @@ func (r Look) encode(b *builder) error {
 		for n < len(jobs) && n < lookGroup && jobs[n].Base == jobs[0].Base {
 			n++
 		}
-		var ids, windows strings.Builder
+		var ids strings.Builder
+		var windows []string
 		for _, j := range jobs[:n] {
 			ids.WriteString(" " + j.ID)
-			windows.WriteString(j.Out.spec(j.ID+"/out") + j.Err.spec(j.ID+"/err"))
+			windows = append(append(windows, j.Out.spec(j.ID+"/out")...), j.Err.spec(j.ID+"/err")...)
 		}
-		b.line("_sl_look %s '%s'%s", ascii(jobs[0].Base), windows.String(), ids.String())
+		slices.Sort(windows) // as ls sorts the files; the host goes through both side by side
+		b.line("_sl_look %s '%s'%s", ascii(jobs[0].Base), strings.Join(windows, " "), ids.String())
 		jobs = jobs[n:]
 	}
 	return nil
 }
 
-func (w Window) spec(name string) string {
+// spec is none or one.
+func (w Window) spec(name string) []string {
 	most := min(max(w.Max, 0), MaxWindow)
 	final := min(max(w.Final, most), MaxWindow)
 	if final == 0 {
-		return ""
+		return nil
 	}
-	return fmt.Sprintf(" %s:%d:%d:%d", name, max(w.Offset, -1), most, final)
+	return []string{fmt.Sprintf("%s:%d:%d:%d", name, max(w.Offset, -1), most, final)}
 }
 
 func (r Kill) encode(b *builder) error {

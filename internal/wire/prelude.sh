@@ -427,7 +427,8 @@ _sl_look() {
 	esac
 	set -f
 	_sl_trailer
-	[ -z "$_slwin" ] || _sl_windows
+	# shellcheck disable=SC2086
+	[ -z "$_slwin" ] || _sl_windows $_slwin
 }
 
 # _sl_living PID ...: a line "st PID STATE START" for each that exists, also in _slst.
@@ -455,34 +456,52 @@ _sl_living() {
 	[ -z "$_slst" ] || _slput "$_slst"
 }
 
-# _sl_windows: the stretches that _slwin asks for, " ID/STREAM:OFFSET:MAX:FINAL".
+# _sl_windows WINDOW ...: the stretches asked for, "ID/STREAM:OFFSET:MAX:FINAL", in
+# the order in which ls tells of the files: the one for the next file is the first
+# that is left. To look for each among all takes dash seconds for a hundred jobs.
 # dd seeks; head and tail read all.
 _sl_windows() {
+	_slx=' '
 	IFS=$_slN
 	for _sli in $_slo; do
 		unset IFS
 		# shellcheck disable=SC2086
-		set -- $_sli
-		case ${9-} in */out | */err) ;; *) continue ;; esac
-		case "$_slwin " in *" $9:"*) ;; *) continue ;; esac
-		_slw=${_slwin#*" $9:"}
-		_slw=${_slw%% *}
+		case $_sli in */rc,*) _sl_entry $_sli && _slx="$_slx${_slf%%/*} " ;; esac
+	done
+	IFS=$_slN
+	for _sli in $_slo; do
+		unset IFS
+		# shellcheck disable=SC2086
+		case $_sli in */out | */err) _sl_entry $_sli ;; *) continue ;; esac
+		_slg=$#
+		while [ "$_slg" -gt 0 ]; do
+			case $1 in "$_slf":*) break ;; esac
+			set -- "$@" "$1"
+			shift
+			_slg=$((_slg - 1))
+		done
+		[ "$_slg" -gt 0 ] || continue
+		_slw=${1#*:}
+		shift
 		_sla=${_slw%%:*} _slw=${_slw#*:}
 		_slm=${_slw%:*}
-		case $_slo in *" ${9%/*}/rc,"*) _slm=${_slw#*:} ;; esac
-		[ "$_sla" -ge 0 ] || _sla=$(($5 - _slm))
+		case $_slx in *" ${_slf%/*} "*) _slm=${_slw#*:} ;; esac
+		[ "$_sla" -ge 0 ] || _sla=$((_slst - _slm))
 		[ "$_sla" -ge 0 ] || _sla=0
-		_sld=$(($5 - _sla))
+		_sld=$((_slst - _sla))
 		[ $_sld -le "$_slm" ] || _sld=$_slm
 		[ "$_sld" -gt 0 ] || continue
 		if [ "$_sld" -le 16384 ]; then _slb=512; elif [ "$_sld" -le 1048576 ]; then _slb=4096; else _slb=65536; fi
 		_slc=$((_sla % _slb))
-		_sl_emit +D "${9%/*}" "${9#*/}" "$_sla" "$_sld" "$_slc"
-		dd bs=$_slb skip=$((_sla / _slb)) count=$(((_slc + _sld + _slb - 1) / _slb)) <"$9" 2>/dev/null
+		_sl_emit +D "${_slf%/*}" "${_slf#*/}" "$_sla" "$_sld" "$_slc"
+		dd bs=$_slb skip=$((_sla / _slb)) count=$(((_slc + _sld + _slb - 1) / _slb)) <"$_slf" 2>/dev/null
 		_sl_trailer
 	done
 	unset IFS
 }
+
+# _sl_entry LINE: of a line of ls, _slf the path and _slst the size.
+_sl_entry() { _slf=${9-} _slst=$5; }
 
 # _sl_list BASE
 _sl_list() {
