@@ -5,10 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
@@ -71,6 +73,20 @@ func TestCuts(t *testing.T) {
 			require.Equal(t, n < 6, errors.As(err, &lost), "%v", err)
 		})
 	}
+}
+
+// A command that waits for more of its input learns that the connection is gone.
+func TestCutStdoutEndsTheInput(t *testing.T) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	stdin, in := io.Pipe()
+	defer in.Close()
+	tr := WithFaults(local.New("here", local.Options{}), Nth(1, CutStdout("here", 3)))
+	var out bytes.Buffer
+	err := tr.Exec(ctx, transport.Command{Line: "printf 123456; cat", Stdin: stdin, Stdout: &out})
+	var lost *transport.DisconnectedError
+	require.ErrorAs(t, err, &lost)
+	require.Equal(t, "123", out.String())
 }
 
 func TestFaults(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 
 	"starling/internal/transport"
 )
@@ -89,13 +90,16 @@ func CutStdin(host string, n int64) Fault {
 	}
 }
 
-// CutStdout breaks the connection when exactly n bytes of standard output have come back. The command goes on to its
-// own end; nothing more is heard of it. With less output than that nothing happens.
+// CutStdout breaks the connection when exactly n bytes of standard output have come back. The command sees the end of
+// its input, goes on to its own end, and is not heard of again. With less output than that nothing happens.
 func CutStdout(host string, n int64) Fault {
 	return func(ctx context.Context, cmd transport.Command, next Handler) error {
-		errs := &heard{w: cmd.Stderr}
-		out := &heard{w: cmd.Stdout, limit: true, left: n, atCut: errs.end}
+		errs, in := &heard{w: cmd.Stderr}, &severable{r: cmd.Stdin}
+		out := &heard{w: cmd.Stdout, limit: true, left: n, atCut: func() { errs.end(); in.sever() }}
 		cmd.Stdout, cmd.Stderr = out, errs
+		if cmd.Stdin != nil {
+			cmd.Stdin = in
+		}
 		err := next(ctx, cmd)
 		if out.wasCut() && ctx.Err() == nil {
 			return &transport.DisconnectedError{Host: host, Err: errCut}
@@ -165,6 +169,36 @@ func (l *limitedReader) Close() error {
 		return closer.Close()
 	}
 	return nil
+}
+
+// severable is input that ends where it is when it is severed.
+type severable struct {
+	r       io.Reader
+	severed atomic.Bool
+}
+
+func (s *severable) Read(p []byte) (int, error) {
+	if s.severed.Load() {
+		return 0, io.EOF
+	}
+	n, err := s.r.Read(p)
+	if s.severed.Load() {
+		return 0, io.EOF
+	}
+	return n, err
+}
+
+// Close closes the input below, which unblocks a Read.
+func (s *severable) Close() error {
+	if closer, ok := s.r.(io.Closer); ok {
+		return closer.Close()
+	}
+	return nil
+}
+
+func (s *severable) sever() {
+	s.severed.Store(true)
+	_ = s.Close() // only read from: nothing can be lost
 }
 
 // heard passes output on until the cut, and swallows the rest.
