@@ -224,7 +224,7 @@ func TestFleet(t *testing.T) {
 	require.Equal(t, hosts*jobs, meter.Starts())
 	require.GreaterOrEqual(t, meter.Execs(), hosts)
 	require.GreaterOrEqual(t, meter.Exchanges(), meter.Starts()+2*hosts, "a probe and a look at least for each host")
-	require.LessOrEqual(t, meter.MostOpen(), hosts)
+	require.LessOrEqual(t, meter.MostOpen(), forks)
 	require.Positive(t, meter.MostOpen())
 	engine.Close()
 	require.Zero(t, meter.Open())

@@ -87,12 +87,18 @@ func New(name string, o Options) *Host {
 	return h
 }
 
-// Connections returns how many connections to the host are open; an Exec under
-// way is one.
+// Connections returns how many connections to the host are open: each Exec
+// under way is one, until Close.
 func (h *Host) Connections() int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return len(h.execs)
+	n := 0
+	for s := range h.execs {
+		if !s.closed {
+			n++
+		}
+	}
+	return n
 }
 
 // Close implements transport.Transport. It does not wait for the Execs it
@@ -102,6 +108,7 @@ func (h *Host) Close() error {
 	defer h.mu.Unlock()
 	for s := range h.execs {
 		s.end(errClosed)
+		h.disconnected(s)
 	}
 	return nil
 }
@@ -160,7 +167,15 @@ func (h *Host) leave(s *session) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	delete(h.execs, s)
-	h.o.Meter.left()
+	h.disconnected(s)
+}
+
+// disconnected counts the connection of s out, once; h.mu is held.
+func (h *Host) disconnected(s *session) {
+	if !s.closed {
+		s.closed = true
+		h.o.Meter.left()
+	}
 }
 
 // script asks what a command does; h.mu is held.

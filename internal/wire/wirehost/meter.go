@@ -9,7 +9,8 @@ type Meter struct {
 	open, mostOpen, execs, exchanges, starts atomic.Int64
 }
 
-// Open returns how many connections are open now; an Exec under way is one.
+// Open returns how many connections are open now: an Exec under way is one,
+// until its host is closed.
 func (m *Meter) Open() int { return m.read(func() *atomic.Int64 { return &m.open }) }
 
 // MostOpen returns how many connections were open at the fullest instant.

@@ -35,6 +35,7 @@ type session struct {
 	hello bool // HELLO was said
 
 	cookie string // of an attached command that runs; guarded by host.mu
+	closed bool   // its connection is; guarded by host.mu
 }
 
 func newSession(h *Host, cmd transport.Command, end context.CancelCauseFunc) *session {
