@@ -26,7 +26,7 @@ import (
 // the sandbox. Beside testscript's own commands they have those of scriptCommands.
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"starling": main, "sandbox-hosts": hostsCommand})
+	testscript.Main(m, map[string]func(){"starling": main, "sandbox-hosts": hostsCommand, "fleet-in-memory": memoryCommand})
 }
 
 // patience is how long a test waits for something that is to happen soon.

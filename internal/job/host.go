@@ -77,6 +77,9 @@ func (h *Host) Target() transport.Target { return h.target }
 func (h *Host) enter(ctx context.Context, u urgency) error {
 	for {
 		h.mu.Lock()
+		if u == observe && h.users == 0 && h.slot && h.engine.slots.begins() {
+			h.drop() // a look gives way also where the machine still has a slot from the call before
+		}
 		if h.slot {
 			h.use()
 			h.mu.Unlock()

@@ -128,6 +128,13 @@ func (s *slots) crowded() bool {
 	return s.waited()
 }
 
+// begins reports whether a call that begins something waits for a slot.
+func (s *slots) begins() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.queues[begin].Len() > 0
+}
+
 func (s *slots) waited() bool { return s.queues[begin].Len()+s.queues[observe].Len() > 0 }
 
 // lieIdle notes that a machine has a slot and no call, and reports whether somebody waits for it.

@@ -101,6 +101,31 @@ func TestWhatBeginsGoesBeforeLooks(t *testing.T) {
 	})
 }
 
+// A machine that has a slot from its last call gives it up rather than look while others wait to begin.
+func TestLookGivesItsOwnSlotAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hosts := crew(t, 1, 2)
+		enter(t, hosts[0])
+		began := time.Now()
+		var order []string
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			enter(t, hosts[1])
+			order = append(order, "begun")
+			hosts[1].leave()
+			hosts[1].Rest()
+		})
+		synctest.Wait()
+		hosts[0].leave()
+		require.NoError(t, hosts[0].enter(t.Context(), observe))
+		order = append(order, "looked")
+		hosts[0].leave()
+		wg.Wait()
+		require.Equal(t, []string{"begun", "looked"}, order)
+		require.Zero(t, time.Since(began))
+	})
+}
+
 // A look that has given way for long enough has its turn even where calls that begin something never run out.
 func TestLookIsNotKeptAwayForEver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
