@@ -18,20 +18,42 @@ import (
 // tight is the share of its ceiling above which a job's duration is worth a warning.
 const tight = 0.8
 
+// durations tells how long the jobs of a command took, and asks the journal once about each command.
+type durations struct {
+	journal *journal.Journal // nil: nothing is known
+	known   map[string]journal.Stats
+}
+
+// of returns zeros for a command of which nothing is known.
+func (d *durations) of(ctx context.Context, cmd string) journal.Stats {
+	stats, ok := d.known[cmd]
+	if ok || d.journal == nil || cmd == "" {
+		return stats
+	}
+	if found, err := d.journal.Stats(ctx, cmd); err == nil && len(found) > 0 {
+		stats = found[0]
+	}
+	if d.known == nil {
+		d.known = map[string]journal.Stats{}
+	}
+	d.known[cmd] = stats
+	return stats
+}
+
 // headroom warns of jobs that came close to their ceilings, or were killed by them although earlier ones took longer.
 func (s *session) headroom(ctx context.Context, events event.Sink) {
+	past := durations{journal: s.journal}
 	for _, r := range s.engine.Ledger() {
 		if r.Limit == 0 || r.Seen.Ended.IsZero() {
 			continue
 		}
-		took := r.Seen.Ended.Sub(r.Seen.Started)
-		stats, err := s.journal.Stats(ctx, r.Cmd)
-		if err != nil || len(stats) == 0 {
+		stats := past.of(ctx, r.Cmd)
+		if stats.Count+stats.Killed == 0 {
 			continue
 		}
-		if msg := tightness(r, took, stats[0]); msg != "" {
+		if msg := tightness(r, r.Seen.Ended.Sub(r.Seen.Started), stats); msg != "" {
 			events(event.Event{Time: time.Now(), Kind: event.Warning, Host: r.Target.Name, Job: r.ID, Pos: r.Pos, Msg: msg,
-				Hint: fmt.Sprintf("async=%d would leave room", int(roomy(stats[0], r.Limit).Seconds()))})
+				Hint: fmt.Sprintf("async=%d would leave room", int(roomy(stats, r.Limit).Seconds()))})
 		}
 	}
 }

@@ -12,7 +12,6 @@ import (
 	"github.com/spf13/cobra"
 	"go.starlark.net/syntax"
 
-	"starling/internal/journal"
 	"starling/internal/lint"
 	"starling/interp"
 )
@@ -28,7 +27,9 @@ func (r *root) lintCommand() *cobra.Command {
 			if len(args) == 0 {
 				return usage(errors.New("starling lint takes the FILEs to read"))
 			}
-			findings, err := lint.Files(args, r.lintOptions(cmd.Context(), args[0], nil))
+			past, done := r.past(cmd.Context())
+			defer done()
+			findings, err := lint.Files(args, lintOptions(cmd.Context(), past, args[0], nil))
 			worst, printed := r.findings(findings, asJSON)
 			switch {
 			case printed != nil:
@@ -46,13 +47,15 @@ func (r *root) lintCommand() *cobra.Command {
 }
 
 // lintOptions is the world as a lint sees it; sources stand in for files of the same path.
-// Without a journal nothing is known of how long commands took, and nothing is said of it.
-func (r *root) lintOptions(ctx context.Context, path string, sources map[string][]byte) lint.Options {
+func lintOptions(ctx context.Context, past *durations, path string, sources map[string][]byte) lint.Options {
 	return lint.Options{
-		History: r.history(ctx),
-		Root:    projectOf(path),
-		Specs:   interp.Specs(),
-		Parse:   func(path string, src []byte) (*syntax.File, error) { return interp.Parse(path, src, interp.Script) },
+		History: func(cmd string) (p95 time.Duration, count int, ok bool) {
+			stats := past.of(ctx, cmd)
+			return stats.P95, stats.Count, stats.Count > 0
+		},
+		Root:  projectOf(path),
+		Specs: interp.Specs(),
+		Parse: func(path string, src []byte) (*syntax.File, error) { return interp.Parse(path, src, interp.Script) },
 		ReadFile: func(path string) ([]byte, error) {
 			if src, ok := sources[path]; ok {
 				return src, nil
@@ -75,28 +78,18 @@ func projectOf(path string) string {
 	return interp.ProjectRoot(dir)
 }
 
-// history returns what the journal knows of how long commands took; nil when there is no journal yet.
-func (r *root) history(ctx context.Context) func(cmd string) (time.Duration, int, bool) {
+// past is what the journal knows of how long commands took, until done is called. Without a journal that can be read
+// nothing is known, and lint says nothing of it.
+func (r *root) past(ctx context.Context) (past *durations, done func()) {
+	nothing := &durations{}
 	if _, err := os.Stat(r.journalPath()); err != nil {
-		return nil
+		return nothing, func() {}
 	}
 	s, err := r.open(ctx, 0)
 	if err != nil {
-		return nil
+		return nothing, func() {}
 	}
-	defer s.close()
-	all, err := s.journal.Stats(ctx, "")
-	if err != nil {
-		return nil
-	}
-	byCmd := map[string]journal.Stats{}
-	for _, c := range all {
-		byCmd[c.Cmd] = c
-	}
-	return func(cmd string) (time.Duration, int, bool) {
-		c, ok := byCmd[cmd]
-		return c.P95, c.Count, ok && c.Count > 0
-	}
+	return &durations{journal: s.journal}, s.close
 }
 
 // findings prints what a lint found, and returns the worst of it.
@@ -123,8 +116,8 @@ func (r *root) findings(findings []lint.Finding, asJSON bool) (worst lint.Severi
 // lintFirst says what is wrong with a script that is about to run, and whether it may. A job that nobody reaps does
 // not keep it from running: what counts for that is the end of the run. What the lint can't read the run itself
 // reports.
-func (r *root) lintFirst(ctx context.Context, path string, source []byte) bool {
-	findings, _ := lint.Files([]string{path}, r.lintOptions(ctx, path, map[string][]byte{path: source}))
+func (r *root) lintFirst(ctx context.Context, past *durations, path string, source []byte) bool {
+	findings, _ := lint.Files([]string{path}, lintOptions(ctx, past, path, map[string][]byte{path: source}))
 	may := true
 	for _, f := range findings {
 		if f.Severity != lint.Error || f.Rule == lint.Undefined {

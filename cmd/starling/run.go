@@ -115,7 +115,7 @@ func (r *root) runScript(ctx context.Context, script string, f runFlags) error {
 	if err != nil {
 		return err
 	}
-	if !f.noLint && !r.lintFirst(ctx, script, source) {
+	if !f.noLint && !r.lintFirst(ctx, &durations{journal: s.journal}, script, source) {
 		return &codeError{exitUsage, nil}
 	}
 	id := journal.NewRunID()

@@ -63,7 +63,7 @@ func TestMaxStartups(t *testing.T) {
 }
 
 // daemon starts an sshd that listens by itself, as only such a one keeps to MaxStartups, and returns its port.
-func daemon(t *testing.T, server *sshdtest.Server) int {
+func daemon(t testing.TB, server *sshdtest.Server) int {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	port := listener.Addr().(*net.TCPAddr).Port
@@ -87,7 +87,7 @@ func daemon(t *testing.T, server *sshdtest.Server) int {
 }
 
 // addresses is an ssh_config for n1, n2, … at 127.0.0.1, 127.0.0.2, …
-func addresses(t *testing.T, server *sshdtest.Server, hosts, port int) string {
+func addresses(t testing.TB, server *sshdtest.Server, hosts, port int) string {
 	known := filepath.Join(t.TempDir(), "known_hosts")
 	var keys, config strings.Builder
 	for i := range hosts {

@@ -2,8 +2,10 @@ package job_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -91,6 +93,72 @@ func BenchmarkLook(b *testing.B) {
 				require.NoError(b, err)
 			}
 			s.report(b)
+		})
+	}
+}
+
+// Jobs of a second on many cold hosts, started and reaped, against the same with bare execs over the same SSH: one that
+// leaves a process behind and one that waits for what it has written.
+func BenchmarkFireAndReap(b *testing.B) {
+	for _, fleet := range []struct{ hosts, jobs int }{{1, 1}, {8, 10}, {32, 1}} {
+		b.Run(fmt.Sprintf("%dx%d", fleet.hosts, fleet.jobs), func(b *testing.B) {
+			server := sshdtest.Start(b, sshdtest.Options{ExtraConfig: []string{"MaxStartups 200"}})
+			config := addresses(b, server, fleet.hosts, daemon(b, server))
+			ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
+			b.Cleanup(cancel)
+			j, err := journal.Open(ctx, filepath.Join(b.TempDir(), "journal.db"))
+			require.NoError(b, err)
+			b.Cleanup(func() { j.Close() })
+			dial := func(t transport.Target) transport.Transport { return ssh.New(t, ssh.Options{Home: b.TempDir()}) }
+			all := func(do func(transport.Target) error) time.Duration {
+				began := time.Now()
+				errs := make([]error, fleet.hosts)
+				var wg sync.WaitGroup
+				for i := range fleet.hosts {
+					wg.Go(func() { errs[i] = do(transport.Target{Name: fmt.Sprintf("n%d", i+1), ConfigFile: config}) })
+				}
+				wg.Wait()
+				require.NoError(b, errors.Join(errs...))
+				return time.Since(began)
+			}
+			var bare, ours time.Duration
+			for round := 0; b.Loop(); round++ {
+				bare += all(func(t transport.Target) error {
+					link := dial(t)
+					defer link.Close()
+					left := fmt.Sprintf("left-%s-%d", t.Name, round)
+					fire, reap := "", ""
+					for n := range fleet.jobs {
+						fire += fmt.Sprintf("{ sleep 1; echo >%s-%d; } >/dev/null 2>&1 & ", left, n)
+						reap += fmt.Sprintf("until [ -e %s-%d ]; do sleep 0.05; done; ", left, n)
+					}
+					return errors.Join(link.Exec(ctx, transport.Command{Line: fire}), link.Exec(ctx, transport.Command{Line: reap}))
+				})
+				engine := job.New(job.Config{Recorder: j})
+				ours += all(func(t transport.Target) error {
+					h := engine.Host(t, dial)
+					refs := make([]job.Ref, fleet.jobs)
+					for n := range refs {
+						r, err := h.Start(ctx, job.Command{Text: "sleep 1", Limit: time.Minute})
+						if err != nil {
+							return err
+						}
+						refs[n] = job.Ref{Host: h, ID: r.ID}
+					}
+					results, err := engine.Wait(ctx, refs, job.Pace{Every: time.Second, Early: true})
+					for _, r := range results {
+						if r.Failed() {
+							err = errors.Join(err, fmt.Errorf("%s: %s", t.Name, r.State))
+						}
+					}
+					return err
+				})
+				engine.Close()
+			}
+			b.ReportMetric(float64(ours)/float64(bare), "x-bare")
+			b.ReportMetric(ours.Seconds()/float64(b.N), "ours-s")
+			b.ReportMetric(bare.Seconds()/float64(b.N), "bare-s")
+			b.ReportMetric(0, "ns/op")
 		})
 	}
 }

@@ -75,6 +75,7 @@ CREATE TABLE jobs (
 );
 CREATE INDEX jobs_created ON jobs (created);
 CREATE INDEX jobs_run ON jobs (run);
+CREATE INDEX jobs_cmd ON jobs (cmd);
 CREATE INDEX jobs_unreaped ON jobs (run) WHERE phase IN ('intended', 'started');
 `}
 }

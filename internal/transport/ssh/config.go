@@ -235,6 +235,9 @@ func matchList(patterns []string, name string) int {
 
 // matchPattern knows * and ?; nothing else is special, so what path.Match would take as special is escaped.
 func matchPattern(pattern, name string) bool {
+	if !strings.ContainsAny(pattern, "*?") {
+		return pattern == name // as nearly all are, in a file with a block per host of a fleet
+	}
 	escaped := strings.NewReplacer(`\`, `\\`, `[`, `\[`).Replace(pattern)
 	// In path.Match a * stops at a slash, which no host name has; a user name may.
 	matched, err := path.Match(strings.ReplaceAll(escaped, "/", "\x00"), strings.ReplaceAll(name, "/", "\x00"))
