@@ -95,26 +95,49 @@ func (c *channel) alive() bool {
 }
 
 // exchange asks the host one thing, over the command channel that is open or over a new one. A channel that turns out
-// to have died while nobody used it is replaced once; every request of the protocol may be sent again.
+// to have died while nobody used it is replaced once, so r must be a request that does no harm when it is carried out
+// twice, and of which nobody needs to know whether it was.
 func (h *Host) exchange(ctx context.Context, r wire.Request, timeout time.Duration) ([]wire.Frame, error) {
+	return h.inTurn(ctx, timeout, func(ctx context.Context) ([]wire.Frame, error) {
+		used := h.channel != nil && h.channel.alive()
+		frames, err := h.ask(ctx, r)
+		if used && ctx.Err() == nil && disconnected(err) {
+			return h.ask(ctx, r)
+		}
+		return frames, err
+	})
+}
+
+// once is exchange for a request that starts something: it is sent at most once, so that transport.NotSent of the error
+// is the truth about it.
+func (h *Host) once(ctx context.Context, r wire.Request, timeout time.Duration) ([]wire.Frame, error) {
+	return h.inTurn(ctx, timeout, func(ctx context.Context) ([]wire.Frame, error) { return h.ask(ctx, r) })
+}
+
+// inTurn calls ask, within the timeout, when nobody else uses the command channel.
+func (h *Host) inTurn(ctx context.Context, timeout time.Duration, ask func(context.Context) ([]wire.Frame, error)) ([]wire.Frame, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("%s: no answer within %s", h.Name(), timeout))
 	defer cancel()
 	if err := h.turn.Acquire(ctx, 1); err != nil {
 		return nil, context.Cause(ctx)
 	}
 	defer h.turn.Release(1)
-	if h.channel != nil && h.channel.alive() {
-		frames, err := h.channel.exchange(ctx, r)
-		if err == nil {
-			h.answered()
-			return frames, nil
-		}
+	return ask(ctx)
+}
+
+// ask sends r over the channel that is open, or over a new one.
+func (h *Host) ask(ctx context.Context, r wire.Request) ([]wire.Frame, error) {
+	if h.channel == nil || !h.channel.alive() {
 		h.channel = nil
-		if ctx.Err() != nil || !disconnected(err) {
-			return nil, err
-		}
+		return h.first(ctx, r)
 	}
-	return h.first(ctx, r)
+	frames, err := h.channel.exchange(ctx, r)
+	if err != nil {
+		h.channel = nil
+		return nil, err
+	}
+	h.answered()
+	return frames, nil
 }
 
 // first asks over a new channel: the first exchange shows which exec line the login shell understands.
@@ -139,6 +162,10 @@ func (h *Host) first(ctx context.Context, r wire.Request) ([]wire.Frame, error) 
 		var exit *transport.ExitError
 		if !errors.As(err, &exit) && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 			return nil, err
+		}
+		if c.reader.Greeted() {
+			// The line was understood, and the request may have been carried out.
+			return nil, &transport.DisconnectedError{Host: h.Name(), Err: fmt.Errorf("the shell ended before it answered: %w", err)}
 		}
 		if !more {
 			return nil, h.mute(err, c.noise())
@@ -169,7 +196,11 @@ func (c *channel) noise() string {
 	return c.reader.Noise()
 }
 
+// disconnected reports whether the channel broke under a request: whether that was carried out is not known.
 func disconnected(err error) bool {
+	if err == nil || transport.NotSent(err) {
+		return false
+	}
 	var gone *transport.DisconnectedError
 	return errors.As(err, &gone) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.ErrClosedPipe)
 }

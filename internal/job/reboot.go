@@ -238,7 +238,7 @@ func (h *Host) tellReboot(ctx context.Context, b Reboot, nonce string) error {
 	if err != nil {
 		return err
 	}
-	frames, err := h.exchange(ctx, wire.Reboot{Base: facts.Base, Nonce: nonce, Command: b.Command, Message: b.Message}, answerTimeout)
+	frames, err := h.once(ctx, wire.Reboot{Base: facts.Base, Nonce: nonce, Command: b.Command, Message: b.Message}, answerTimeout)
 	if err != nil {
 		if disconnected(err) {
 			return nil

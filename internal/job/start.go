@@ -84,9 +84,15 @@ func (h *Host) launch(ctx context.Context, id string, start wire.Start) (wire.St
 	doubt := false
 	for pause := 200 * time.Millisecond; ; pause *= 2 {
 		start.Attempt = newNonce()
-		frames, err := h.exchange(ctx, start, answerTimeout)
+		frames, err := h.once(ctx, start, answerTimeout)
 		if err == nil {
-			return h.acknowledged(id, frames)
+			started, err := h.acknowledged(id, frames)
+			var refused *StartError
+			if doubt && errors.As(err, &refused) && started.Token == nil {
+				// What was sent before may still be on its way to the disk that is full now.
+				err = &InDoubtError{Host: h.Name(), ID: id, Err: fmt.Errorf("asked again, the host said: %s", refused.Reason)}
+			}
+			return started, err
 		}
 		doubt = doubt || !transport.NotSent(err) && !notEntered(err)
 		switch {

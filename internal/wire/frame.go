@@ -43,12 +43,16 @@ type Reader struct {
 	r     *bufio.Reader
 	nonce string
 	noise []byte
+	hello bool
 }
 
 // NewReader reads the frames that begin with nonce from r.
 func NewReader(r io.Reader, nonce string) *Reader {
 	return &Reader{r: bufio.NewReaderSize(r, 32<<10), nonce: nonce}
 }
+
+// Greeted reports whether the channel has said HELLO: its shell is ours, and may have read what was sent to it.
+func (r *Reader) Greeted() bool { return r.hello }
 
 // Noise returns the last 2 KB of what was no frame, for diagnosis.
 func (r *Reader) Noise() string { return string(r.noise) }
@@ -79,6 +83,7 @@ func (r *Reader) Next() (Frame, error) {
 				return Frame{}, err
 			}
 		}
+		r.hello = r.hello || f.Verb == VerbHello
 		return f, nil
 	}
 }

@@ -1,0 +1,86 @@
+package job_test
+
+import (
+	"context"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"starling/internal/job"
+	"starling/internal/sshdtest"
+	"starling/internal/transport"
+	"starling/internal/transport/fake"
+	"starling/internal/transport/ssh"
+	"starling/internal/wire"
+)
+
+// A start whose answer is lost over a channel that was open before, on a host that can't be reached again, is in doubt:
+// that nothing could be sent the second time says nothing about the first.
+func TestStartInDoubtIsKept(t *testing.T) {
+	b := newBench(t, sshdtest.Options{})
+	for name, again := range map[string]error{
+		"unreachable": &transport.UnreachableError{Host: "web1", Op: "dial", Err: context.DeadlineExceeded},
+		"stranger":    &transport.HostKeyError{Host: "web1", Problem: transport.HostKeyChanged},
+		"locked":      &transport.AuthError{Host: "web1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			silence := &deaf{again: again}
+			engine := job.New(job.Config{Run: "r-test", Recorder: b.journal, Events: b.take})
+			t.Cleanup(engine.Close)
+			host := engine.Host(transport.Target{Name: b.server.Name, ConfigFile: b.server.ConfigFile}, silence.dial)
+			_, err := host.Start(b.ctx, job.Command{Text: "true", Limit: time.Minute}) // opens the channel
+			require.NoError(t, err)
+			ctx, cancel := context.WithTimeout(b.ctx, 2*time.Second)
+			defer cancel()
+			silence.on.Store(true)
+			_, err = host.Start(ctx, job.Command{Text: "echo ran >>$HOME/" + name, Display: "count", Limit: time.Minute})
+			var doubt *job.InDoubtError
+			require.ErrorAs(t, err, &doubt)
+			require.False(t, job.NeverStarted(err))
+			require.Len(t, engine.Unreaped(), 2)
+
+			// Another program, which can reach the host, finds out.
+			other, there := b.controller(b.server.ConfigFile)
+			results, err := other.Wait(b.ctx, []job.Ref{{Host: there, ID: doubt.ID}}, job.Pace{Every: 100 * time.Millisecond})
+			require.NoError(t, err)
+			require.Equal(t, wire.Succeeded, results[0].State)
+			require.Equal(t, 1, b.lines(name))
+		})
+	}
+}
+
+// deaf is the way to a host that, once on is set, hears what it is told and is not heard itself, and then can't be
+// reached again.
+type deaf struct {
+	on    atomic.Bool
+	again error
+}
+
+func (d *deaf) dial(target transport.Target) transport.Transport {
+	return fake.WithFaults(ssh.New(target, ssh.Options{}), func(int, transport.Command) fake.Fault {
+		if d.on.Load() {
+			return fake.Fail(d.again)
+		}
+		return func(ctx context.Context, cmd transport.Command, next fake.Handler) error {
+			inner, cancel := context.WithCancel(ctx)
+			defer cancel()
+			out := cmd.Stdout
+			lost := false
+			cmd.Stdout = writerFunc(func(p []byte) (int, error) {
+				if d.on.Load() {
+					lost = true
+					cancel()
+					return len(p), nil
+				}
+				return out.Write(p)
+			})
+			err := next(inner, cmd)
+			if lost && ctx.Err() == nil {
+				return &transport.DisconnectedError{Host: target.Name, Err: context.Canceled}
+			}
+			return err
+		}
+	})
+}
