@@ -85,6 +85,8 @@ Host web? other
 	s = load(transport.Target{Name: "web1", Addr: "10.0.0.1", Port: 5, User: "u"})
 	require.Equal(t, Endpoint{Addr: "10.0.0.1", Port: 5, User: "u"}, s.endpoint(), "the target wins")
 	require.Equal(t, "pattern", load(transport.Target{Name: "db", Addr: "1.10.in"}).user, "Host matches the address too")
+	require.Equal(t, Endpoint{Addr: "elsewhere", Port: 98, User: "late"}, load(transport.Target{Name: "web9", Addr: "other"}).endpoint(), "an address that ssh_config knows by another name")
+	require.Equal(t, Endpoint{Addr: "web2.example.com", Port: 22, User: "root"}, load(transport.Target{Name: "root@web2:22", Addr: "web2", User: "root", Port: 22}).endpoint())
 
 	s = load(transport.Target{Name: "other"})
 	require.Equal(t, Endpoint{Addr: "elsewhere", Port: 99, User: "late"}, s.endpoint())

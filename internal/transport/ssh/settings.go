@@ -1,6 +1,7 @@
 package ssh
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -60,14 +61,33 @@ var refused = []struct{ keyword, name, instead string }{
 	{"revokedhostkeys", "RevokedHostKeys", "put @revoked lines into known_hosts instead"},
 }
 
-// load reads the config for one host. What target says itself wins over it.
+// load reads the config for one host. What target says itself wins over it. An address of its own is taken as ssh(1)
+// takes a name: the HostName of a block for that address counts, and the one of a block for the host's name does not.
 func (o Options) load(target transport.Target) (*settings, error) {
-	l := &lookup{
-		names: []string{target.Name}, original: target.Name, localUser: o.LocalUser, home: o.Home, user: target.User,
-		values: map[string][]value{},
+	if target.Addr == "" || target.Addr == target.Name {
+		l, err := o.lookUp(target, target.Name)
+		if err != nil {
+			return nil, err
+		}
+		return o.interpret(l, target)
 	}
-	if target.Addr != "" && target.Addr != target.Name {
-		l.names = append(l.names, target.Addr)
+	l, err := o.lookUp(target, target.Name, target.Addr)
+	if err != nil {
+		return nil, err
+	}
+	address, err := o.lookUp(target, target.Addr)
+	if err != nil {
+		return nil, err
+	}
+	l.values["hostname"] = address.values["hostname"]
+	return o.interpret(l, target)
+}
+
+// lookUp reads what the config says of a host under its names, the first of which is what the user called it.
+func (o Options) lookUp(target transport.Target, names ...string) (*lookup, error) {
+	l := &lookup{
+		names: names, original: names[0], localUser: o.LocalUser, home: o.Home, user: target.User,
+		values: map[string][]value{},
 	}
 	files, required := []string{target.ConfigFile}, true
 	if target.ConfigFile == "" {
@@ -89,13 +109,13 @@ func (o Options) load(target transport.Target) (*settings, error) {
 			return nil, fmt.Errorf("%s: %s is not supported: %s", v.where, r.name, r.instead)
 		}
 	}
-	return o.interpret(l, target)
+	return l, nil
 }
 
 func (o Options) interpret(l *lookup, target transport.Target) (*settings, error) {
 	r := reader{l: l}
 	s := &settings{
-		name: target.Name, host: target.Name, port: target.Port, user: target.User,
+		name: target.Name, host: cmp.Or(target.Addr, target.Name), port: target.Port, user: target.User,
 		jump: r.text("proxyjump", "none"), keyAlias: r.text("hostkeyalias", ""),
 		acceptNew: o.AcceptNew || r.oneOf("stricthostkeychecking", "ask", "yes", "ask", "accept-new", "no", "off") >= 2,
 		hashHosts: r.yes("hashknownhosts", false), minRSA: r.number("requiredrsasize", 0, 1<<16),
@@ -127,10 +147,7 @@ func (o Options) interpret(l *lookup, target transport.Target) (*settings, error
 		s.user = r.text("user", o.LocalUser)
 	}
 	if v := l.first("hostname"); v != nil {
-		s.host = r.expand(v, tokens{'h': target.Name, 'n': target.Name})[0]
-	}
-	if target.Addr != "" {
-		s.host = target.Addr
+		s.host = r.expand(v, tokens{'h': s.host, 'n': s.host})[0]
 	}
 	s.host = strings.TrimSuffix(strings.TrimPrefix(s.host, "["), "]")
 	switch {
