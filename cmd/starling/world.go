@@ -54,10 +54,7 @@ func (s *session) match(ctx context.Context, pattern string) ([]inventory.Host, 
 	if err != nil {
 		return nil, usage(err)
 	}
-	if err := inventory.Usable(hosts); err != nil {
-		return nil, usage(err)
-	}
-	return hosts, nil
+	return hosts, usable(hosts)
 }
 
 // targets returns the hosts that --on and --limit mean, none for "". In a sandbox all are meant when none is named.
@@ -68,12 +65,9 @@ func (s *session) targets(ctx context.Context, on, limit string) ([]transport.Ta
 	if on == "" {
 		return nil, nil
 	}
-	hosts, err := s.match(ctx, on)
+	hosts, err := s.meant(ctx, on, limit)
 	if err != nil {
 		return nil, err
-	}
-	if len(hosts) == 0 {
-		return nil, usage(fmt.Errorf("--on %q means no host", on))
 	}
 	out := make([]transport.Target, len(hosts))
 	for i, h := range hosts {
@@ -82,12 +76,38 @@ func (s *session) targets(ctx context.Context, on, limit string) ([]transport.Ta
 			return nil, usage(err)
 		}
 	}
-	if limit != "" {
-		if out, err = inventory.Among(out, limit); err != nil {
-			return nil, usage(err)
-		}
-	}
 	return out, nil
+}
+
+// meant returns the hosts of a pattern, and of those the ones that limit means too; there is at least one. A host that
+// limit leaves out may be described as it likes.
+func (s *session) meant(ctx context.Context, pattern, limit string) ([]inventory.Host, error) {
+	world, err := s.world(ctx)
+	if err != nil {
+		return nil, err
+	}
+	hosts, err := world.Match(pattern)
+	if err != nil {
+		return nil, usage(err)
+	}
+	if len(hosts) == 0 {
+		return nil, usage(fmt.Errorf("pattern %q means no host", pattern))
+	}
+	if hosts, err = world.Limit(hosts, limit); err != nil {
+		return nil, usage(fmt.Errorf("--limit: %w", err))
+	}
+	if len(hosts) == 0 {
+		return nil, usage(fmt.Errorf("--limit %q means none of the hosts of %q", limit, pattern))
+	}
+	return hosts, usable(hosts)
+}
+
+// usable is the error for hosts that can't be reached as they are described, before anything is touched.
+func usable(hosts []inventory.Host) error {
+	if err := inventory.Usable(hosts); err != nil {
+		return usage(err)
+	}
+	return nil
 }
 
 // reachable completes a target by how its host is reached: a sandbox's by its own ssh_config, all others by -F.

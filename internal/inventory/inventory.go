@@ -77,6 +77,7 @@ type Inventory struct {
 	index      map[string]int
 	members    map[*group][]int
 	empty      bool // no source at all: names stand for themselves
+	plain      bool // made of such names
 	configFile string
 	warnings   []string
 }
@@ -99,7 +100,7 @@ func Load(ctx context.Context, sources []string, o Options) (*Inventory, error) 
 		return nil, err
 	}
 	inv := newInventory(l.tree, o.ConfigFile)
-	inv.warnings = append(l.warnings, inv.warnings...)
+	inv.warnings = once(append(l.warnings, inv.warnings...))
 	inv.empty = len(sources) == 0
 	return inv, nil
 }
@@ -122,8 +123,17 @@ func newInventory(t *tree, configFile string) *Inventory {
 			inv.members[g] = append(inv.members[g], inv.index[h.name])
 		}
 	}
-	inv.warnings = slices.Compact(inv.warnings)
 	return inv
+}
+
+// once leaves out what has been said: a variable of a group is that of each of its hosts.
+func once(texts []string) []string {
+	said := map[string]bool{}
+	return slices.DeleteFunc(texts, func(text string) bool {
+		again := said[text]
+		said[text] = true
+		return again
+	})
 }
 
 // Hosts returns all hosts, in the order of the group all.

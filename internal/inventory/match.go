@@ -178,6 +178,9 @@ func (inv *Inventory) unknown(name string) error {
 	if like := near(name, names); like != "" {
 		err.Problem += fmt.Sprintf(" (did you mean %s?)", like)
 	}
+	if !inv.plain {
+		err.Advice = "starling hosts   # lists them"
+	}
 	return err
 }
 

@@ -20,15 +20,6 @@ func Names(pattern string) ([]transport.Target, error) {
 	return targets(hosts), err
 }
 
-// Among returns those of the given hosts whose names the pattern means, as Match does; all of them for "".
-func Among(hosts []transport.Target, pattern string) ([]transport.Target, error) {
-	if pattern == "" {
-		return hosts, nil
-	}
-	chosen, err := of(hosts).Match(pattern)
-	return targets(chosen), err
-}
-
 // Limit returns those of hosts that a second pattern means too, in the order of hosts; all of them for "". The pattern
 // may name what is in the inventory and not among hosts; without any source it may not.
 func (inv *Inventory) Limit(hosts []Host, pattern string) ([]Host, error) {
@@ -60,7 +51,7 @@ func targets(hosts []Host) []transport.Target {
 // of makes an inventory of hosts that are known already.
 func of(hosts []transport.Target) *Inventory {
 	t := newTree()
-	inv := &Inventory{tree: t, index: map[string]int{}, members: map[*group][]int{}}
+	inv := &Inventory{tree: t, index: map[string]int{}, members: map[*group][]int{}, plain: true}
 	all, ungrouped := t.all(), t.group["ungrouped"]
 	for _, target := range hosts {
 		if _, again := inv.index[target.Name]; again {

@@ -107,6 +107,7 @@ func TestScripts(t *testing.T) {
 func TestWarnings(t *testing.T) {
 	t.Chdir(files(t, map[string]string{
 		"inv/h.yml":                "web:\n  hosts:\n    a:\n  port: {x: 1}\na:\n  hosts:\n    b: {ansible_password: x}\n",
+		"inv/ssh":                  "[web:vars]\nansible_ssh_common_args=-C -q\n[web]\na1\na2\n",
 		"inv/more.ini":             "b\n",
 		"inv/group_vars/web/v.yml": "$ANSIBLE_VAULT;1.1;AES256\n6162\n",
 	}))
@@ -116,6 +117,8 @@ func TestWarnings(t *testing.T) {
 		"inv/h.yml:4: group web: port is passed over; below a group stand hosts, children and vars",
 		"inv/more.ini: passed over: in a folder, a name that ends in .ini is none of an inventory, as in Ansible; take the ending away",
 		"inv/group_vars/web/v.yml:1: passed over: it is encrypted by ansible-vault, which is not read here",
+		"inv/ssh:2 (group web): ansible_ssh_common_args is followed for ProxyJump only; passed over: -C",
+		"inv/ssh:2 (group web): ansible_ssh_common_args is followed for ProxyJump only; passed over: -q",
 		"inv/h.yml:7: ansible_password is not used: passwords are not taken from inventories",
 		"a is a host and a group; in a pattern it is the host",
 	}, inv.Warnings())
