@@ -195,6 +195,9 @@ func (r *root) clean(ctx context.Context, ids []string, age time.Duration) error
 		if _, err := s.journal.Forget(ctx, before); err != nil {
 			return err
 		}
+		if err := s.forgetLeftOver(before); err != nil {
+			return err
+		}
 	}
 	fmt.Fprintf(r.io.out, "%d jobs cleaned\n", len(refs))
 	return nil

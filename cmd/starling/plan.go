@@ -3,10 +3,8 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"starling/builtins"
@@ -119,25 +117,6 @@ func (r *root) explain(view *ui.UI, outcomes []interp.Outcome) {
 			r.voice().script(o.Host, o.Err)
 		}
 	}
-}
-
-// leftOver writes the hosts on which the script did not come to its end into a file, and says how to run it for those.
-func (r *root) leftOver(s *session, id string, p plan, outcomes []interp.Outcome) {
-	var failed []string
-	for _, o := range outcomes {
-		if o.Err != nil || o.Skipped {
-			failed = append(failed, o.Host)
-		}
-	}
-	if len(failed) == 0 || len(failed) == len(outcomes) {
-		return
-	}
-	path := s.journal.Path() + "-failed-hosts.txt"
-	if err := os.WriteFile(path, []byte("# of run "+id+"\n"+strings.Join(failed, "\n")+"\n"), 0o600); err != nil {
-		r.voice().report(err)
-		return
-	}
-	r.voice().hint(fmt.Sprintf("starling run %s --on @%s   # for the hosts that did not come to the end (%d)", p.Script, path, len(failed)))
 }
 
 // all returns the hosts of targets.

@@ -122,6 +122,7 @@ var scriptCommands = map[string]func(ts *testscript.TestScript, neg bool, args [
 	"jid":    jid,
 	"await":  await,
 	"like":   like,
+	"told":   told,
 	"events": events,
 	"sshd":   startHost,
 	"idle":   idle,
@@ -217,6 +218,22 @@ func jid(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("no job id in %s", args[1])
 	}
 	ts.Setenv(args[0], id)
+}
+
+var leftOver = regexp.MustCompile(`hint: (starling run .* --on @(\S+)) `)
+
+// told SCRIPT FILE: make a script of the command that the file (stdout, stderr) tells for the hosts that are left over,
+// and put the path of the list of these into $FAILED.
+func told(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: told SCRIPT FILE")
+	}
+	m := leftOver.FindStringSubmatch(ts.ReadFile(args[1]))
+	if m == nil {
+		ts.Fatalf("%s tells no command", args[1])
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(m[1]+"\n"), 0o600))
+	ts.Setenv("FAILED", m[2])
 }
 
 // await FILE: wait until there is such a file, with something in it.
