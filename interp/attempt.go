@@ -22,7 +22,8 @@ var attempt = builtins.Builtin{
 		},
 		Returns: "(ok, value, error): True, what fn returned and None; or False, None and a struct with msg (all the error " +
 			"says), kind (failed, unreachable or error), host, and result (the failed Result, or None).",
-		Fails: "When the run is interrupted or the script runs out of steps: those can't be caught.",
+		Fails: "When the run is interrupted, the script runs out of steps, or a resumed run can't go on from here: those can't " +
+			"be caught.",
 		Example: `ok, value, error = attempt(run, "exit 3")
 if not ok:
     print(error.kind, error.result.rc)`,
@@ -33,11 +34,19 @@ if not ok:
 		if err == nil {
 			return starlark.Tuple{starlark.True, value, starlark.None}, nil
 		}
-		if c.Ctx.Err() != nil || placeOf(c.Thread).spent {
+		if c.Ctx.Err() != nil || placeOf(c.Thread).spent || stuck(err) {
 			return nil, err
 		}
 		return starlark.Tuple{starlark.False, starlark.None, errorValue(err)}, nil
 	},
+}
+
+// stuck reports whether err says that a resumed run can't be gone on with from here: what the script would do next
+// hangs on an outcome that nobody knows, or on a world that is not the run's any more.
+func stuck(err error) bool {
+	var unknown *builtins.UnknownOutcomeError
+	var diverged *DivergedError
+	return errors.As(err, &unknown) || errors.As(err, &diverged)
 }
 
 // errorValue is an error as a script can look at it.

@@ -73,11 +73,12 @@ func (in *Interp) doEach(c *builtins.Call) (starlark.Value, error) {
 	at := placeOf(c.Thread)
 	at.forks++
 	fork := fmt.Sprintf("%s/%d:", at.path, at.forks)
+	forks := forksOf(fork, hosts)
 	outcomes := make([]eachOutcome, len(hosts))
 	var failed []error
 	for from, n := 0, 0; from < len(hosts); n++ {
 		to := min(from+sizes[min(n, len(sizes)-1)], len(hosts))
-		in.batch(c, fn, fork, hosts[from:to], outcomes[from:to])
+		in.batch(c, fn, forks[from:to], hosts[from:to], outcomes[from:to])
 		if c.Ctx.Err() != nil {
 			return nil, c.Ctx.Err()
 		}
@@ -87,8 +88,9 @@ func (in *Interp) doEach(c *builtins.Call) (starlark.Value, error) {
 			}
 		}
 		from = to
-		if len(failed) > most {
-			return nil, &EachError{Failed: failed, Hosts: len(hosts), Left: len(hosts) - to, MaxFail: most}
+		err := &EachError{Failed: failed, Hosts: len(hosts), Left: len(hosts) - to, MaxFail: most}
+		if len(failed) > most || stuck(err) {
+			return nil, err
 		}
 	}
 	values := make([]starlark.Value, len(hosts))
@@ -107,7 +109,10 @@ type EachError struct {
 }
 
 func (e *EachError) Error() string {
-	text := fmt.Sprintf("%d of %d hosts failed, and max_fail is %d", len(e.Failed), e.Hosts, e.MaxFail)
+	text := fmt.Sprintf("%d of %d hosts failed", len(e.Failed), e.Hosts)
+	if len(e.Failed) > e.MaxFail {
+		text += fmt.Sprintf(", and max_fail is %d", e.MaxFail)
+	}
 	if e.Left > 0 {
 		text += fmt.Sprintf("; %d were not begun", e.Left)
 	}
@@ -140,14 +145,28 @@ func (o eachOutcome) value(host string) starlark.Value {
 	})
 }
 
-// batch calls fn on some hosts side by side and waits for all.
-func (in *Interp) batch(c *builtins.Call, fn starlark.Callable, fork string, hosts []*job.Host, out []eachOutcome) {
+// forksOf names the threads that one each makes, StepKey.Thread of what they do. A host that was given again gets
+// another thread, and what that does is not what the first one did.
+func forksOf(fork string, hosts []*job.Host) []string {
+	times := map[string]int{}
+	out := make([]string, len(hosts))
+	for i, h := range hosts {
+		out[i] = fork + h.Name()
+		if times[h.Name()]++; times[h.Name()] > 1 {
+			out[i] += fmt.Sprintf(" again %d", times[h.Name()])
+		}
+	}
+	return out
+}
+
+// batch calls fn on some hosts side by side, in threads of these names, and waits for all.
+func (in *Interp) batch(c *builtins.Call, fn starlark.Callable, forks []string, hosts []*job.Host, out []eachOutcome) {
 	var wg sync.WaitGroup
 	for i, h := range hosts {
 		wg.Go(func() {
 			began := time.Now()
 			in.gate.emit(event.Event{Kind: event.HostStart, Host: h.Name()})
-			thread := in.newThread(c.Ctx, fork+h.Name(), h)
+			thread := in.newThread(c.Ctx, forks[i], h)
 			release := CancelWith(c.Ctx, thread)
 			defer release()
 			value, err := starlark.Call(thread, fn, starlark.Tuple{in.options.Run.HostValue(h)}, nil)

@@ -3,22 +3,27 @@ package interp
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"go.starlark.net/starlark"
 
 	"starling/builtins"
+	"starling/builtins/spec"
 )
 
 // kept is Steps in memory, and may fail.
 type kept struct {
+	mu    sync.Mutex
 	begun []Step
 	ended map[StepKey][]byte
 	fail  error
 }
 
 func (k *kept) BeginStep(_ context.Context, s Step) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	if k.fail != nil {
 		return k.fail
 	}
@@ -27,6 +32,8 @@ func (k *kept) BeginStep(_ context.Context, s Step) error {
 }
 
 func (k *kept) EndStep(_ context.Context, key StepKey, outcome []byte) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	k.ended[key] = outcome
 	return nil
 }
@@ -87,4 +94,42 @@ func TestRecorder(t *testing.T) {
 	_, err = r.call(t.Context(), Step{Key: StepKey{"web1", 4}}, act(nil, &builtins.UnknownOutcomeError{}))
 	require.Error(t, err)
 	require.NotContains(t, k.ended, StepKey{"web1", 4})
+}
+
+// What a script would do about an outcome that nobody knows is nothing: attempt does not catch it, and no share of
+// failed hosts allows for it.
+func TestResumeThatCanNotGoOnIsNotCaught(t *testing.T) {
+	s := newStage(t)
+	command := digest(&builtins.Builtin{Spec: spec.Spec{Name: "run"}}, starlark.Tuple{starlark.String("x")}, nil)
+	for _, row := range []struct{ name, source, thread, builtin, says string }{
+		{"an unknown outcome", "attempt(run, 'x')\nprint('caught')", "web1", "run", "not known"},
+		{"another way than the run took", "attempt(run, 'x')\nprint('caught')", "web1", "reboot", "was reboot"},
+		{"in a function", "def f():\n    run('x')\nattempt(attempt, f)\nprint('caught')", "web1", "run", "not known"},
+		{"on one host of many", "def work(h):\n    if h.name == 'b':\n        run('x')\n" +
+			"def main():\n    attempt(each, ['a', 'b'], work, max_fail=2)\n    print('caught')", "web1/1:b", "run", "1 of 2 hosts failed\nb: "},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s.events = nil
+			in := s.script(row.source, nil, "web1")
+			key := StepKey{row.thread, 1}
+			in.gate.records = recorder{steps: &kept{ended: map[StepKey][]byte{}}, past: map[StepKey]Step{key: {Key: key, Builtin: row.builtin, Digest: command}}}
+			out := s.execute(t.Context(), in)
+			require.ErrorContains(t, out.Err, row.says)
+			require.Empty(t, s.lines())
+		})
+	}
+}
+
+// The steps of a host that one each is given twice are two threads' own.
+func TestEachTellsThreadsOfOneHostApart(t *testing.T) {
+	s := newStage(t)
+	in := s.script("def main():\n    each(['a', 'b', 'a'], lambda h: var('name'))\n    each(['a'], lambda h: var('name'))", nil)
+	k := &kept{ended: map[StepKey][]byte{}}
+	in.gate.records.steps = k
+	require.NoError(t, s.execute(t.Context(), in).Err)
+	var keys []string
+	for key := range k.ended {
+		keys = append(keys, key.String())
+	}
+	require.ElementsMatch(t, []string{"main/1:a#1", "main/1:b#1", "main/1:a again 2#1", "main/2:a#1"}, keys)
 }
