@@ -137,5 +137,5 @@ func (e *UnknownOutcomeError) Error() string {
 
 // Hint returns the ways on.
 func (e *UnknownOutcomeError) Hint() string {
-	return "look at the host, then starling resume --rerun-unknown to run it again; creates=, removes= or async= make a command safe to resume"
+	return "look at the host, then starling resume --rerun-unknown to run it again; creates=, removes=, key= or async= make a command safe to resume"
 }

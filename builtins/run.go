@@ -70,8 +70,11 @@ func doRun(c *Call) (starlark.Value, error) {
 	case limit != 0 && c.Args.Duration("timeout") != 0:
 		return nil, errors.New("timeout is for attached commands: the ceiling of a job is async itself")
 	}
-	if skipped, err := skip(c, cmd); skipped != nil || err != nil {
-		return skipped, err
+	// What a job that was begun has made by now is no reason to leave it alone.
+	if !c.Run.Engine.Taken(c.Step) {
+		if skipped, err := skip(c, cmd); skipped != nil || err != nil {
+			return skipped, err
+		}
 	}
 	if dry := c.Args.OptBool("check_mode"); dry != nil && *dry || dry == nil && c.Run.Check {
 		return &Result{c.Host.Skip(cmd, detached, "would run")}, nil

@@ -128,6 +128,12 @@ func (e *Engine) step(step string) (Record, bool) {
 	return Record{}, false
 }
 
+// Taken reports whether this step of the run has begun a job, which Start takes up again.
+func (e *Engine) Taken(step string) bool {
+	_, ok := e.step(step)
+	return ok
+}
+
 func (e *Engine) enter(r Record) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
