@@ -26,6 +26,9 @@ func (h *Host) Cancel(ctx context.Context, id string, grace time.Duration) (Resu
 	}
 	switch asked.Outcome {
 	case wire.KillAbsent:
+		if record, err := h.engine.Find(ctx, id); err == nil {
+			h.mark(ctx, record) // its token is taken: no job will ever begin under this id
+		}
 		h.record(ctx, id, Seen{Phase: Refused, At: time.Now(), Msg: "cancelled before it began"})
 		return Result{}, &AbsentError{Host: h.Name(), ID: id}
 	case wire.KillRefused:

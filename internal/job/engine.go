@@ -2,6 +2,7 @@ package job
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -134,13 +135,19 @@ func (e *Engine) Taken(step string) bool {
 	return ok
 }
 
+// enter puts a job into the ledger. One that is there already, as that of a key may be, has its place and keeps it.
 func (e *Engine) enter(r Record) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.ledger = append(e.ledger, &r)
-	e.byID[r.ID] = &r
-	if r.Step != "" {
-		e.byStep[r.Step] = append(e.byStep[r.Step], &r)
+	entry := e.byID[r.ID]
+	if entry == nil {
+		entry = new(Record)
+		e.ledger = append(e.ledger, entry)
+		e.byID[r.ID] = entry
+	}
+	*entry = r
+	if r.Step != "" && !slices.Contains(e.byStep[r.Step], entry) {
+		e.byStep[r.Step] = append(e.byStep[r.Step], entry)
 	}
 }
 

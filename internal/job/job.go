@@ -90,7 +90,8 @@ type Seen struct {
 
 // Recorder keeps jobs where they outlive the program.
 type Recorder interface {
-	// Intend writes a job down before anything of it is sent. When it fails, the job is not started.
+	// Intend writes a job down before anything of it is sent. When it fails, the job is not started. An id that is
+	// on record is an error, unless its job was refused: that was none.
 	Intend(ctx context.Context, r Record) error
 	// Update replaces what is known of a job. A phase never goes back: an update with an earlier phase than the
 	// one on record changes the other fields only.

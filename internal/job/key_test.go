@@ -1,13 +1,15 @@
 package job_test
 
 import (
+	"fmt"
+	"os"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
-	"path/filepath"
 	"starling/internal/job"
 	"starling/internal/journal"
 	"starling/internal/sshdtest"
@@ -55,4 +57,85 @@ func TestKeyIsOneJobWhoeverStartsIt(t *testing.T) {
 	require.NotEqual(t, first.ID, next.ID)
 	require.Equal(t, wire.Succeeded, b.wait(next.ID).State)
 	require.Equal(t, 2, b.lines("counter"))
+}
+
+// Controllers that start under a key at the same instant, half of them with one journal and half with one each, start
+// one job and all see it.
+func TestKeyAtTheSameInstant(t *testing.T) {
+	b := newBench(t, sshdtest.Options{})
+	var hosts []*job.Host
+	for n := range 6 {
+		recorder := job.Recorder(b.journal)
+		if n%2 == 0 {
+			recorder = &job.Memory{}
+		}
+		engine := job.New(job.Config{Recorder: recorder})
+		t.Cleanup(engine.Close)
+		hosts = append(hosts, b.reach(engine, b.server.ConfigFile))
+		_, err := hosts[n].Ping(b.ctx)
+		require.NoError(t, err)
+	}
+	for round := range 5 {
+		key := fmt.Sprint("k", round)
+		ids, errs := make([]string, len(hosts)), make([]error, len(hosts))
+		var wg sync.WaitGroup
+		for i, h := range hosts {
+			wg.Go(func() {
+				var r job.Result
+				r, errs[i] = h.Start(b.ctx, job.Command{Text: "echo ran >>$HOME/" + key, Display: key, Key: key, Limit: time.Minute})
+				ids[i] = r.ID
+			})
+		}
+		wg.Wait()
+		for i := range hosts {
+			require.NoError(t, errs[i])
+			require.Equal(t, ids[0], ids[i])
+		}
+		require.Equal(t, wire.Succeeded, b.wait(ids[0]).State)
+		require.Equal(t, 1, b.lines(key))
+	}
+}
+
+// What was not begun, and what was reaped while the host could not be told, does not stand in the way of a key.
+func TestKeyGivesWay(t *testing.T) {
+	b := newBench(t, sshdtest.Options{})
+	keyed := job.Command{Text: "echo ran >>$HOME/counter", Display: "keyed", Key: "k", Limit: time.Minute}
+	b.wait(b.start("true", time.Minute).ID)
+	folder := b.home(".local/state/starling/v1")
+	refused := func() string {
+		require.NoError(t, os.Rename(folder, folder+".away"))
+		_, err := b.host.Start(b.ctx, keyed)
+		var start *job.StartError
+		require.ErrorAs(t, err, &start)
+		require.NoError(t, os.Rename(folder+".away", folder))
+		return start.ID
+	}
+
+	first := refused()
+	r, err := b.host.Start(b.ctx, keyed)
+	require.NoError(t, err)
+	require.Equal(t, first, r.ID, "the host has begun no job under this id")
+	again, err := b.host.Start(b.ctx, keyed)
+	require.NoError(t, err)
+	require.Equal(t, first, again.ID)
+	require.Len(t, b.engine.Ledger(), 2, "it is one job, however often it is started")
+	require.Equal(t, wire.Succeeded, b.wait(first).State)
+	require.Empty(t, b.engine.Unreaped())
+
+	cancelled := refused()
+	_, err = b.host.Cancel(b.ctx, cancelled, 0)
+	var absent *job.AbsentError
+	require.ErrorAs(t, err, &absent)
+	r, err = b.host.Start(b.ctx, keyed)
+	require.NoError(t, err)
+	require.NotEqual(t, cancelled, r.ID, "the host begins no job that was cancelled before it began")
+	b.eventually("it ends", func() bool { return b.look(r.ID).Ended() })
+
+	require.NoError(t, b.journal.Update(b.ctx, r.ID, job.Seen{Phase: job.Reaped, State: wire.Succeeded, At: time.Now()}))
+	_, other := b.controller(b.server.ConfigFile)
+	next, err := other.Start(b.ctx, keyed)
+	require.NoError(t, err)
+	require.NotEqual(t, r.ID, next.ID, "it was reaped, and the host had not heard of that")
+	require.Equal(t, wire.Succeeded, b.wait(next.ID).State)
+	require.Equal(t, 3, b.lines("counter"))
 }

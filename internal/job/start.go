@@ -58,13 +58,13 @@ func (h *Host) intend(ctx context.Context, cmd *Command, facts wire.HostFacts) (
 		Pos: cmd.Pos, Limit: cmd.Limit, OKCodes: cmd.OKCodes, Created: time.Now(),
 	}
 	record.Seen = Seen{Phase: Intended, At: record.Created}
-	if err := h.key(ctx, cmd, &record); err != nil {
+	known, err := h.key(ctx, cmd, &record)
+	if err != nil {
 		return record, err
 	}
-	if known, err := h.engine.Find(ctx, record.ID); err == nil {
-		// This controller has started the job of this key before.
-		h.engine.enter(known)
-		return known, nil
+	if known {
+		h.engine.enter(record)
+		return record, nil
 	}
 	if facts.KillUser && facts.Scope == "" {
 		return record, &StartError{Host: h.Name(), ID: record.ID,
@@ -72,7 +72,11 @@ func (h *Host) intend(ctx context.Context, cmd *Command, facts wire.HostFacts) (
 			Help:   fmt.Sprintf("loginctl enable-linger %s   # on %s, once", facts.User, h.Name())}
 	}
 	if err := h.engine.cfg.Recorder.Intend(ctx, record); err != nil {
-		return record, fmt.Errorf("%s: job not started, since it can't be written down: %w", h.Name(), err)
+		same, found := h.engine.cfg.Recorder.Find(ctx, record.ID)
+		if record.Key == "" || found != nil || same.Seen.Phase == Refused {
+			return record, fmt.Errorf("%s: job not started, since it can't be written down: %w", h.Name(), err)
+		}
+		record = same // somebody starts the job of this key at this very instant, and the host one of the two
 	}
 	h.engine.enter(record)
 	return record, nil

@@ -25,7 +25,7 @@ const columns = `id, run, step, target, become, keyed, keygen, base, name, cmd, 
 const unreaped = `phase IN ('intended', 'started')`
 
 // Intend writes a job down; when it returns nil the job is on the disk. A zero Created is now, an empty phase is
-// job.Intended. ErrTaken when there is a job with this id.
+// job.Intended. ErrTaken when there is a job with this id; one that was refused is none, and gives way.
 func (j *Journal) Intend(ctx context.Context, r job.Record) error {
 	if r.ID == "" {
 		return errors.New("journal: a job without an id")
@@ -49,6 +49,9 @@ func (j *Journal) Intend(ctx context.Context, r job.Record) error {
 		r.Seen.Phase = job.Intended
 	}
 	return j.write(ctx, "intend", true, func(s *session) error {
+		if _, err := s.exec("DELETE FROM jobs WHERE id = ? AND phase = ?", r.ID, string(job.Refused)); err != nil {
+			return err
+		}
 		n, err := s.exec(`INSERT INTO jobs (`+columns+`, host)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
 			r.ID, r.Run, r.Step, string(target), string(become), r.Key, r.KeyGen, r.Base, r.Name, r.Cmd, r.Pos, int64(r.Limit), string(codes), stamp(r.Created),

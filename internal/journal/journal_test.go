@@ -134,6 +134,12 @@ func TestIntendFillsInAndRefuses(t *testing.T) {
 	again, err := j.Find(t.Context(), "a")
 	require.NoError(t, err)
 	require.Equal(t, got, again)
+
+	require.NoError(t, j.Update(t.Context(), "a", job.Seen{Phase: job.Refused}))
+	require.NoError(t, j.Intend(t.Context(), record("a")), "a job that was refused is none")
+	again, err = j.Find(t.Context(), "a")
+	require.NoError(t, err)
+	require.Equal(t, record("a"), again)
 }
 
 func TestUpdateMovesForwardOnly(t *testing.T) {
