@@ -71,7 +71,7 @@ func doRun(c *Call) (starlark.Value, error) {
 		return nil, errors.New("timeout is for attached commands: the ceiling of a job is async itself")
 	}
 	// What a job that was begun has made by now is no reason to leave it alone.
-	if !c.Run.Engine.Taken(c.Step) {
+	if c.Noted == "" && !c.Run.Engine.Taken(c.Step) {
 		if skipped, err := skip(c, cmd); skipped != nil || err != nil {
 			return skipped, err
 		}
@@ -92,15 +92,23 @@ func doRun(c *Call) (starlark.Value, error) {
 	case limit != spec.Forever:
 		cmd.Limit = limit
 	}
-	r, err := c.Host.Start(c.Ctx, cmd)
-	if err != nil {
-		return nil, err
+	id, poll := c.Noted, c.Args.Duration("poll")
+	if id == "" {
+		r, err := c.Host.Start(c.Ctx, cmd)
+		if err != nil {
+			return nil, err
+		}
+		if poll == 0 {
+			return &Result{r}, nil
+		}
+		if id = r.ID; keyed {
+			// It may be another run's, and reaped by others before a resumed run comes back for it.
+			if err := c.Note(id); err != nil {
+				return nil, err
+			}
+		}
 	}
-	poll := c.Args.Duration("poll")
-	if poll == 0 {
-		return &Result{r}, nil
-	}
-	results, err := c.Run.Engine.Wait(c.Ctx, []job.Ref{{Host: c.Host, ID: r.ID}}, job.Pace{Every: poll, Early: true})
+	results, err := c.Run.Engine.Wait(c.Ctx, []job.Ref{{Host: c.Host, ID: id}}, job.Pace{Every: poll, Early: true})
 	if err != nil {
 		return nil, err
 	}

@@ -3,10 +3,12 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"starling/internal/journal"
 	"starling/internal/sshdtest"
 )
 
@@ -37,4 +39,37 @@ func TestResumeTakesUpTheJob(t *testing.T) {
 			require.Equal(t, 1, lines(t, filepath.Join(server.Home, "ran")))
 		})
 	}
+}
+
+// The job of a key that another run began: when it is reaped while nobody carries the run out that attached to it, the
+// resumed run sees how it ended all the same, and does not begin the next one of the key.
+func TestResumeKeepsTheJobOfAKey(t *testing.T) {
+	server := sshdtest.Start(t, sshdtest.Options{})
+	dir := t.TempDir()
+	const command = `"while [ ! -e go-on ]; do sleep 0.05; done; echo ran >>ran", key="k"`
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "first.star"), []byte("detach(run("+command+", async=60, poll=0))\n"), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "second.star"), []byte("print('here')\nprint(run("+command+").state)\n"), 0o600))
+	p := newProgram(t)
+	_, errs, _, code := p.run(0, "run", "-F", server.ConfigFile, "--on", "web1", filepath.Join(dir, "first.star"))
+	require.Zero(t, code, errs)
+	kill := p.begin(dir, "run", "-F", server.ConfigFile, "--on", "web1", "second.star")
+	waitUntil(t, "it has attached", func() bool {
+		run := p.lastRun()
+		j, err := journal.Open(t.Context(), p.journal)
+		require.NoError(t, err)
+		defer j.Close()
+		steps, err := j.Steps(t.Context(), run)
+		require.NoError(t, err)
+		return len(steps) > 0 && strings.HasPrefix(steps[len(steps)-1].Note, "k-")
+	})
+	run := p.lastRun()
+	kill()
+	require.NoError(t, os.WriteFile(filepath.Join(server.Home, "go-on"), nil, 0o600))
+	list, _, _, _ := p.run(0, "jobs", "--all")
+	_, errs, _, code = p.run(0, "jobs", "reap", strings.Fields(strings.Split(list, "\n")[1])[0])
+	require.Zero(t, code, errs)
+	out, errs, _, code := p.run(0, "resume", run)
+	require.Zero(t, code, errs)
+	require.Equal(t, "succeeded\n", out)
+	require.Equal(t, 1, lines(t, filepath.Join(server.Home, "ran")))
 }
