@@ -1,7 +1,6 @@
 package interp
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -56,7 +55,7 @@ func (in *Interp) doEach(c *builtins.Call) (starlark.Value, error) {
 				"put the call into def main(), which is called once the top level has run"}
 		}
 	}
-	hosts, err := in.hostsOf(c.Ctx, c.Args.Value("hosts"))
+	hosts, err := in.hostsOf(c, c.Args.Value("hosts"))
 	if err != nil {
 		return nil, err
 	}
@@ -182,9 +181,9 @@ func (in *Interp) batch(c *builtins.Call, fn starlark.Callable, forks []string, 
 }
 
 // hostsOf resolves the hosts argument, before anything is done on any.
-func (in *Interp) hostsOf(ctx context.Context, v starlark.Value) ([]*job.Host, error) {
+func (in *Interp) hostsOf(c *builtins.Call, v starlark.Value) ([]*job.Host, error) {
 	if pattern, ok := starlark.AsString(v); ok {
-		return in.options.Run.Hosts(ctx, pattern)
+		return in.meantBy(c, pattern)
 	}
 	list, ok := v.(starlark.Iterable)
 	if !ok {
@@ -205,13 +204,32 @@ func (in *Interp) hostsOf(ctx context.Context, v starlark.Value) ([]*job.Host, e
 		if !ok {
 			return nil, fmt.Errorf("hosts: got %s among the hosts, want a name or a host", item.Type())
 		}
-		found, err := in.options.Run.Hosts(ctx, name)
+		found, err := in.options.Run.Hosts(c.Ctx, name)
 		if err != nil {
 			return nil, err
 		}
 		hosts = append(hosts, found...)
 	}
 	return hosts, nil
+}
+
+// meantBy returns the hosts of a pattern. Which those are is a fact of the world (a pattern may name a file), and a
+// resumed run goes to the hosts that the run went to.
+func (in *Interp) meantBy(c *builtins.Call, pattern string) (hosts []*job.Host, err error) {
+	names, err := in.gate.fact(c.Thread, "each of "+pattern, func() (starlark.Value, error) {
+		if hosts, err = in.options.Run.Hosts(c.Ctx, pattern); err != nil {
+			return nil, err
+		}
+		names := make([]starlark.Value, len(hosts))
+		for i, h := range hosts {
+			names[i] = starlark.String(h.Name())
+		}
+		return starlark.NewList(names), nil
+	})
+	if err != nil || hosts != nil {
+		return hosts, err
+	}
+	return in.hostsOf(c, names)
 }
 
 // batches reads serial as the sizes of the batches; the last one repeats.

@@ -11,6 +11,7 @@ import (
 
 	"starling/builtins"
 	"starling/builtins/spec"
+	"starling/internal/job"
 )
 
 // kept is Steps in memory, and may fail.
@@ -132,4 +133,33 @@ func TestEachTellsThreadsOfOneHostApart(t *testing.T) {
 		keys = append(keys, key.String())
 	}
 	require.ElementsMatch(t, []string{"main/1:a#1", "main/1:b#1", "main/1:a again 2#1", "main/2:a#1"}, keys)
+}
+
+// Which hosts a pattern means is a fact of the world, as the time is.
+func TestEachGoesWhereTheRunWent(t *testing.T) {
+	s := newStage(t)
+	k := &kept{ended: map[StepKey][]byte{}}
+	script := func(past map[StepKey]Step) *Interp {
+		in := s.script("def main():\n    print([o.host for o in each('@list', lambda h: None)])", nil)
+		in.gate.records = recorder{steps: k, past: past}
+		return in
+	}
+	find := s.run.Hosts
+	list := []string{"a", "b"}
+	s.run.Hosts = func(ctx context.Context, pattern string) (found []*job.Host, err error) {
+		if pattern != "@list" {
+			return find(ctx, pattern)
+		}
+		for _, name := range list {
+			found = append(found, s.host(name))
+		}
+		return found, nil
+	}
+	require.NoError(t, s.execute(t.Context(), script(nil)).Err)
+	list = []string{"c"}
+	past := k.begun[0]
+	past.Outcome = k.ended[past.Key]
+	require.NoError(t, s.execute(t.Context(), script(map[StepKey]Step{past.Key: past})).Err)
+	require.NoError(t, s.execute(t.Context(), script(nil)).Err)
+	require.Equal(t, []string{`["a", "b"]`, `["a", "b"]`, `["c"]`}, s.lines())
 }

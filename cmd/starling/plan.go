@@ -23,7 +23,7 @@ type plan struct {
 	Source      []byte             `json:"-"`
 	On          bool               `json:"on"`      // once per host
 	Targets     []transport.Target `json:"targets"` // those it runs on
-	World       string             `json:"world"`   // digest of all hosts there were
+	World       worldDigest        `json:"world"`   // all hosts there were
 	Inventories []string           `json:"inventories,omitempty"`
 	SSHConfig   string             `json:"ssh_config,omitempty"`
 	Serial      int                `json:"serial,omitempty"`

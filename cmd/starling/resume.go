@@ -61,11 +61,9 @@ func (r *root) resume(ctx context.Context, id string, vars map[string]string, re
 		return err
 	}
 	defer s.close()
-	run, err := s.journal.FindRun(ctx, id)
-	if errors.Is(err, journal.ErrNoRun) {
+	if _, err := s.journal.FindRun(ctx, id); errors.Is(err, journal.ErrNoRun) {
 		return &helpfulError{err, "starling runs"}
-	}
-	if err != nil {
+	} else if err != nil {
 		return err
 	}
 	release, err := s.journal.Claim(id)
@@ -73,6 +71,10 @@ func (r *root) resume(ctx context.Context, id string, vars map[string]string, re
 		return usage(err)
 	}
 	defer release()
+	run, err := s.journal.FindRun(ctx, id) // as it is now that nobody else has it
+	if err != nil {
+		return err
+	}
 	p, err := s.planOf(ctx, run)
 	if err != nil {
 		return usage(err)
@@ -85,8 +87,8 @@ func (r *root) resume(ctx context.Context, id string, vars map[string]string, re
 	changed := changes(run, vars)
 	if digest, err := s.digest(ctx); err != nil {
 		changed = append(changed, "the hosts: "+err.Error())
-	} else if digest != p.World {
-		changed = append(changed, "the hosts of the inventory have changed")
+	} else {
+		changed = append(changed, digest.since(p.World)...)
 	}
 	if len(changed) > 0 {
 		return usage(&changedError{id, changed})

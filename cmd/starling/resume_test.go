@@ -224,6 +224,8 @@ func TestResumeRefusesWhatHasChanged(t *testing.T) {
 	}
 	write("lib.star", "def wait_for_ever():\n    run('touch begun; sleep 60', async=90, poll=1)\n")
 	write("main.star", "load('lib.star', 'wait_for_ever')\nprint(var('release'))\nwait_for_ever()\n")
+	writeHosts := func() { write("inventory.ini", "web1\n") }
+	writeHosts()
 	p := newProgram(t)
 	main := filepath.Join(dir, "main.star")
 	done := make(chan struct{})
@@ -254,8 +256,11 @@ func TestResumeRefusesWhatHasChanged(t *testing.T) {
 		"module": {func() { write("lib.star", "def wait_for_ever(): pass\n") }, func() {
 			write("lib.star", "def wait_for_ever():\n    run('touch begun; sleep 60', async=90, poll=1)\n")
 		}, nil, "lib.star has changed"},
-		"variable": {func() {}, func() {}, []string{"--var", "release=8"}, `variable release was "7"`},
-		"hosts":    {func() { write("inventory.ini", "web1\nweb2\n") }, func() { os.Remove(filepath.Join(dir, "inventory.ini")) }, nil, "hosts"},
+		"variable":          {func() {}, func() {}, []string{"--var", "release=8"}, `variable release was "7"`},
+		"a host more":       {func() { write("inventory.ini", "web1\nweb2\n") }, writeHosts, nil, "host web2 was added to the inventory"},
+		"a host less":       {func() { write("inventory.ini", "other\n") }, writeHosts, nil, "host web1 is gone from the inventory"},
+		"a host's variable": {func() { write("inventory.ini", "web1 a=2\n") }, writeHosts, nil, "host web1 has changed in the inventory"},
+		"the groups":        {func() { write("inventory.ini", "web1\n[empty]\n[more:children]\nempty\n") }, writeHosts, nil, "the groups of the inventory"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			change.do()

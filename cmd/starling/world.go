@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"go.starlark.net/starlark"
@@ -141,7 +142,7 @@ func (s *session) find(ctx context.Context, pattern string) ([]*job.Host, error)
 	return out, nil
 }
 
-// about returns what the inventory says of a host.
+// about returns what the inventory says of a host. A script is not told passwords: what it is told the journal keeps.
 func (s *session) about(name string) (groups []string, vars starlark.Value) {
 	vars = starlark.NewDict(0)
 	if s.hosts == nil {
@@ -151,18 +152,60 @@ func (s *session) about(name string) (groups []string, vars starlark.Value) {
 	if !ok {
 		return nil, vars
 	}
-	return h.Groups, interp.FromGo(h.Vars)
+	return h.Groups, interp.FromGo(h.Shown())
 }
 
-// digest tells this world from another.
-func (s *session) digest(ctx context.Context) (string, error) {
+// worldDigest tells one world from another, and which hosts make the difference.
+type worldDigest struct {
+	All   string            `json:"all"`
+	Hosts map[string]string `json:"hosts,omitempty"` // by name, what the inventory says of each
+}
+
+func (s *session) digest(ctx context.Context) (worldDigest, error) {
+	d := worldDigest{Hosts: map[string]string{}}
 	world, err := s.world(ctx)
 	if err != nil {
-		return "", err
+		return d, err
 	}
 	text, err := world.JSON()
 	if err != nil {
-		return "", err
+		return d, err
 	}
-	return interp.Digest(text), nil
+	d.All = interp.Digest(text)
+	for _, h := range world.Hosts() {
+		if text, err = h.JSON(); err != nil {
+			return d, err
+		}
+		d.Hosts[h.Target.Name] = interp.Digest(fmt.Appendf(text, "%q", h.Groups))[:16]
+	}
+	return d, nil
+}
+
+// since says what differs from an earlier world.
+func (d worldDigest) since(was worldDigest) []string {
+	if d.All == was.All {
+		return nil
+	}
+	var out []string
+	for name, text := range d.Hosts {
+		if before, ok := was.Hosts[name]; !ok {
+			out = append(out, "host "+name+" was added to the inventory")
+		} else if before != text {
+			out = append(out, "host "+name+" has changed in the inventory")
+		}
+	}
+	for name := range was.Hosts {
+		if _, ok := d.Hosts[name]; !ok {
+			out = append(out, "host "+name+" is gone from the inventory")
+		}
+	}
+	if out == nil {
+		return []string{"the groups of the inventory, or the order of its hosts, have changed"}
+	}
+	slices.Sort(out)
+	const most = 5
+	if more := len(out) - most; more > 0 {
+		out = append(out[:most], fmt.Sprintf("and so it is with %d other hosts", more))
+	}
+	return out
 }

@@ -3,6 +3,7 @@ package inventory
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -35,12 +36,26 @@ func connect(h *Host) []string {
 		}
 	}
 	c.become()
-	for _, name := range []string{"ansible_password", "ansible_ssh_pass", "ansible_ssh_password", "ansible_become_password", "ansible_become_pass", "ansible_sudo_pass"} {
+	for _, name := range passwords() {
 		if _, ok := h.Vars[name]; ok {
 			c.warn(name, "is not used: passwords are not taken from inventories")
 		}
 	}
 	return c.warnings
+}
+
+// passwords are the variables that hold one, for Ansible.
+func passwords() []string {
+	return []string{"ansible_password", "ansible_ssh_pass", "ansible_ssh_password", "ansible_become_password", "ansible_become_pass", "ansible_sudo_pass"}
+}
+
+// Shown are the host's variables without those that hold a password: for whoever writes down what he is told.
+func (h Host) Shown() map[string]any {
+	vars := maps.Clone(h.Vars)
+	for _, name := range passwords() {
+		delete(vars, name)
+	}
+	return vars
 }
 
 // fail notes the first reason why the host can't be used.
