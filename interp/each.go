@@ -165,7 +165,7 @@ func (in *Interp) batch(c *builtins.Call, fn starlark.Callable, forks []string, 
 		wg.Go(func() {
 			began := time.Now()
 			in.gate.emit(event.Event{Kind: event.HostStart, Host: h.Name()})
-			thread := in.newThread(c.Ctx, forks[i], h)
+			thread := in.newThread(c.Ctx, &place{host: h, path: forks[i]})
 			release := CancelWith(c.Ctx, thread)
 			defer release()
 			value, err := starlark.Call(thread, fn, starlark.Tuple{in.options.Run.HostValue(h)}, nil)

@@ -111,7 +111,7 @@ func TestGateRefuses(t *testing.T) {
 			ended, cancel := context.WithCancelCause(t.Context())
 			cancel(errors.New("the end"))
 			in := s.script("", nil, "web1")
-			thread := in.newThread(ended, "web1", s.host("web1"))
+			thread := in.newThread(ended, &place{host: s.host("web1"), path: "web1"})
 			_, err := starlark.Call(thread, in.predeclared[b.Spec.Name], nil, nil)
 			require.ErrorContains(t, err, "the end", "once the context has ended, before its arguments are looked at")
 
@@ -177,7 +177,7 @@ func TestGatePasses(t *testing.T) {
 			if !row.checked {
 				in, mine = s.bound(builtins.Builtin{Effect: row.effect, Do: row.do})
 			}
-			value, err := starlark.Call(in.newThread(t.Context(), "web1", s.host("web1")), mine, nil, nil)
+			value, err := starlark.Call(in.newThread(t.Context(), &place{host: s.host("web1"), path: "web1"}), mine, nil, nil)
 			if row.fails != "" {
 				require.ErrorContains(t, err, row.fails)
 			} else {
@@ -213,6 +213,6 @@ func TestContextReachesBuiltins(t *testing.T) {
 			return starlark.None, nil
 		}
 	}})
-	_, err := starlark.Call(in.newThread(ctx, "web1", s.host("web1")), mine, nil, nil)
+	_, err := starlark.Call(in.newThread(ctx, &place{host: s.host("web1"), path: "web1"}), mine, nil, nil)
 	require.ErrorContains(t, err, "Ctrl-C")
 }

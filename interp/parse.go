@@ -109,18 +109,26 @@ func ParseCompound(path string, readline func() ([]byte, error)) (*syntax.File, 
 // pass to Program.Init, beside those every Starlark has. The error is a SyntaxErrors.
 func Compile(f *syntax.File, isPredeclared func(name string) bool) (*starlark.Program, error) {
 	prog, err := starlark.FileProgram(f, isPredeclared)
-	var list resolve.ErrorList
-	if errors.As(err, &list) {
-		all := make(SyntaxErrors, len(list))
-		for i, e := range list {
-			all[i] = &SyntaxError{Pos: e.Pos, Msg: e.Msg, hint: hintFor(e.Msg, "")}
-		}
-		return nil, all
+	if faults := unresolved(err); faults != nil {
+		return nil, faults
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: compile: %w", f.Path, err)
 	}
 	return prog, nil
+}
+
+// unresolved returns what err says about names, with hints; nil if it is not about names.
+func unresolved(err error) SyntaxErrors {
+	var list resolve.ErrorList
+	if !errors.As(err, &list) {
+		return nil
+	}
+	all := make(SyntaxErrors, len(list))
+	for i, e := range list {
+		all[i] = &SyntaxError{Pos: e.Pos, Msg: e.Msg, hint: hintFor(e.Msg, "")}
+	}
+	return all
 }
 
 const async = "async"

@@ -14,6 +14,7 @@ import (
 
 	"starling/builtins"
 	"starling/builtins/spec"
+	"starling/internal/event"
 	"starling/internal/job"
 )
 
@@ -25,7 +26,7 @@ type Session struct {
 }
 
 type instance struct {
-	host    *job.Host // nil: no current host
+	at      *place // of all its statements: no two calls of the session are the same step
 	globals starlark.StringDict
 }
 
@@ -43,14 +44,18 @@ func (in *Interp) Session() *Session {
 	if hosts == nil {
 		hosts = []*job.Host{nil}
 	}
-	for _, h := range hosts {
+	for i, h := range hosts {
 		globals := starlark.StringDict{}
 		for name, value := range in.predeclared {
 			globals[name] = value
 		}
-		help := helpBuiltin()
+		help := in.helpBuiltin(i == 0)
 		globals["help"] = in.gate.bind(&help)
-		s.instances = append(s.instances, instance{h, globals})
+		at := &place{host: h, path: "repl"}
+		if h != nil {
+			at.path = h.Name()
+		}
+		s.instances = append(s.instances, instance{at, globals})
 	}
 	return s
 }
@@ -95,33 +100,36 @@ func (s *Session) Read(readline func() ([]byte, error)) (*Statement, error) {
 func (s *Session) Eval(ctx context.Context, statement *Statement) []Answer {
 	answers := make([]Answer, len(s.instances))
 	var wg sync.WaitGroup
-	for i, at := range s.instances {
-		wg.Go(func() { answers[i] = s.eval(ctx, statement.trees[i], at) })
+	for i, in := range s.instances {
+		wg.Go(func() { answers[i] = s.eval(ctx, statement.trees[i], in) })
 	}
 	wg.Wait()
 	return answers
 }
 
-func (s *Session) eval(ctx context.Context, file *syntax.File, at instance) Answer {
-	answer := Answer{}
-	name := "repl"
-	if at.host != nil {
-		answer.Host, name = at.host.Name(), at.host.Name()
+func (s *Session) eval(ctx context.Context, file *syntax.File, in instance) (answer Answer) {
+	if in.at.host != nil {
+		answer.Host = in.at.host.Name()
 	}
-	thread := s.in.newThread(ctx, name, at.host)
+	thread := s.in.newThread(ctx, in.at)
 	release := CancelWith(ctx, thread)
 	defer release()
+	defer func() {
+		if faults := unresolved(answer.Err); faults != nil {
+			answer.Err = faults
+		}
+	}()
 	expr := soleExpr(file)
 	if expr == nil {
-		answer.Err = starlark.ExecREPLChunk(file, thread, at.globals)
+		answer.Err = starlark.ExecREPLChunk(file, thread, in.globals)
 		return answer
 	}
-	answer.Value, answer.Err = starlark.EvalExprOptions(file.Options, thread, expr, at.globals)
+	answer.Value, answer.Err = starlark.EvalExprOptions(file.Options, thread, expr, in.globals)
 	if answer.Err != nil || answer.Value == starlark.None {
 		answer.Value = nil
 		return answer
 	}
-	at.globals["_"] = answer.Value
+	in.globals["_"] = answer.Value
 	return answer
 }
 
@@ -195,7 +203,8 @@ func (s *Session) lookup(path string) starlark.Value {
 	return value
 }
 
-func helpBuiltin() builtins.Builtin {
+// helpBuiltin explains. What is the same for all hosts only the one that is the speaker says, and not as a host.
+func (in *Interp) helpBuiltin(speaker bool) builtins.Builtin {
 	return builtins.Builtin{
 		Effect: builtins.Pure,
 		Spec: spec.Spec{
@@ -207,17 +216,25 @@ func helpBuiltin() builtins.Builtin {
 			Example: `help(run)`,
 		},
 		Do: func(c *builtins.Call) (starlark.Value, error) {
-			text, err := help(c.Args.Value("what"))
+			text, general, err := help(c.Args.Value("what"))
 			if err != nil {
 				return nil, err
 			}
-			c.Thread.Print(c.Thread, strings.TrimRight(text, "\n"))
+			text = strings.TrimRight(text, "\n")
+			if !general {
+				c.Thread.Print(c.Thread, text)
+			} else if speaker {
+				for line := range strings.SplitSeq(text, "\n") {
+					in.gate.emit(event.Event{Kind: event.Output, Pos: c.Pos, Msg: line})
+				}
+			}
 			return starlark.None, nil
 		},
 	}
 }
 
-func help(what starlark.Value) (string, error) {
+// help returns what is to be said of a value, and whether that is so on every host.
+func help(what starlark.Value) (text string, general bool, err error) {
 	name := ""
 	switch v := what.(type) {
 	case starlark.NoneType, nil:
@@ -225,28 +242,28 @@ func help(what starlark.Value) (string, error) {
 		for _, s := range Specs() {
 			fmt.Fprintf(&b, "%-20s %s\n", s.Name, s.Summary)
 		}
-		return b.String() + "\nhelp(NAME) explains one.", nil
+		return b.String() + "\nhelp(NAME) explains one.", true, nil
 	case *starlark.Function:
 		if doc := v.Doc(); doc != "" {
-			return v.Name() + ": " + doc, nil
+			return v.Name() + ": " + doc, true, nil
 		}
-		return v.Name() + " has no docstring", nil
+		return v.Name() + " has no docstring", true, nil
 	case *starlark.Builtin:
 		name = v.Name()
 	case starlark.String:
 		name = string(v)
 	default:
-		return fmt.Sprintf("a %s: %s", v.Type(), v), nil
+		return fmt.Sprintf("a %s: %s", v.Type(), v), false, nil
 	}
 	var names []string
 	for _, s := range Specs() {
 		if s.Name == name {
-			return s.Help(), nil
+			return s.Help(), true, nil
 		}
 		names = append(names, s.Name)
 	}
 	if near := spec.Nearest(name, names); near != "" {
-		return "", fmt.Errorf("no builtin %q of Starling's (did you mean %s?)", name, near)
+		return "", false, fmt.Errorf("no builtin %q of Starling's (did you mean %s?)", name, near)
 	}
-	return "", fmt.Errorf("no builtin %q of Starling's; help() lists them", name)
+	return "", false, fmt.Errorf("no builtin %q of Starling's; help() lists them", name)
 }

@@ -187,7 +187,7 @@ func (in *Interp) thread(ctx context.Context, program *starlark.Program, h *job.
 		out.Host, name = h.Name(), h.Name()
 		in.gate.emit(event.Event{Kind: event.HostStart, Host: out.Host})
 	}
-	thread := in.newThread(ctx, name, h)
+	thread := in.newThread(ctx, &place{host: h, path: name})
 	release := CancelWith(ctx, thread)
 	defer release()
 	globals, err := program.Init(thread, in.predeclared)
@@ -215,9 +215,8 @@ func (in *Interp) hostEnd(h *job.Host, began time.Time, err error) {
 	in.gate.emit(ev)
 }
 
-func (in *Interp) newThread(ctx context.Context, name string, h *job.Host) *starlark.Thread {
-	at := &place{host: h, path: name}
-	thread := &starlark.Thread{Name: name, Load: in.loader.Load, Print: in.print}
+func (in *Interp) newThread(ctx context.Context, at *place) *starlark.Thread {
+	thread := &starlark.Thread{Name: at.path, Load: in.loader.Load, Print: in.print}
 	thread.SetLocal(placeKey, at)
 	WithContext(thread, ctx)
 	startime.SetNow(thread, func() (time.Time, error) {
@@ -239,7 +238,7 @@ func (in *Interp) newThread(ctx context.Context, name string, h *job.Host) *star
 
 // moduleThread is a thread for the top level of a module: it has its loader's context and no host.
 func (in *Interp) moduleThread(parent *starlark.Thread, name string) *starlark.Thread {
-	return in.newThread(Context(parent), name, nil)
+	return in.newThread(Context(parent), &place{path: name})
 }
 
 // print is the script's own voice. A print that was seen before a run was resumed is not seen again.

@@ -374,6 +374,8 @@ func undefinedHint(name string) string {
 		return `type(x) == "string"`
 	case "os", "sys", "subprocess":
 		return "a script sees nothing of this machine; run(cmd) executes on a host"
+	case "exit", "quit":
+		return "fail(msg) ends a script before its end; Ctrl-D ends the REPL"
 	case "Exception":
 		return "there are no exceptions: fail(msg) ends the script"
 	}
