@@ -73,7 +73,7 @@ func (e *RunningError) Error() string {
 		if i > 0 {
 			text += "\n"
 		}
-		text += fmt.Sprintf("%s: job %s: %q still runs %s, since %s; it stays unreaped",
+		text += fmt.Sprintf("%s: job %s: %q still runs %s, for %s so far; it stays unreaped",
 			r.Host, r.ID, firstLine(r.Cmd), e.After, r.Elapsed.Round(time.Second))
 		if r.Limit > 0 {
 			text += fmt.Sprintf(", and its host ends it at its limit of %s", r.Limit)

@@ -84,7 +84,7 @@ func ending(r *job.Result) string {
 		}
 		return "failed" + after
 	case wire.TimedOut:
-		if r.Limit > 0 {
+		if r.Limit > 0 && r.Msg == "" { // where there is a message it says so
 			return fmt.Sprintf("timed out: still running at its limit of %s", r.Limit)
 		}
 		return "timed out" + after
