@@ -108,7 +108,7 @@ func (b *board) take(e event.Event) {
 	case event.JobEnd:
 		r.drop("job " + e.Job)
 	case event.JobMissed:
-		r.news = "cannot be asked: " + first(e.Msg)
+		r.news = "cannot be asked: " + reason(e)
 	case event.HostStatus:
 		r.news = first(e.Msg)
 	}
@@ -198,7 +198,12 @@ func (b *board) lines(cols, rows int, now time.Time, paint painter) []string {
 		lines = append(lines, inOneLine(fmt.Sprintf("… and %d more", hidden), cols))
 	}
 	if len(b.rows) > 1 || len(busy) == 0 {
-		total := inOneLine(totals(len(b.rows), running, jobs, ended)+"  "+clock(now.Sub(b.began)), cols)
+		passed := "  " + clock(now.Sub(b.began))
+		total := totals(len(b.rows), running, jobs, ended) + passed
+		if runewidth.StringWidth(total) > cols {
+			total = totals(len(b.rows), running, 0, ended) + passed
+		}
+		total = inOneLine(total, cols)
 		lines = append(lines, paint.in(dim, total))
 	}
 	return lines

@@ -74,7 +74,7 @@ func (l *lines) add(to *scroll, e event.Event) {
 		l.jobEnd(to, e)
 	case event.JobMissed:
 		if !l.missed[e.Host] || l.verbose >= 2 {
-			l.say(to, e, l.paint.in(yellow, "cannot be asked for its jobs")+": "+Safe(first(e.Msg)))
+			l.say(to, e, l.paint.in(yellow, "cannot be asked for its jobs")+": "+Safe(reason(e)))
 		}
 		l.missed[e.Host] = true
 	case event.Warning:
@@ -108,11 +108,13 @@ func (l *lines) hostEnd(to *scroll, e event.Event) {
 		return
 	}
 	head := l.paint.state(Safe(e.State))
-	if line := first(e.Msg); line != "" {
-		head += ": " + Safe(line)
+	if why := reason(e); why != "" {
+		head += ": " + Safe(why)
 	}
 	l.say(to, e, head)
-	l.hint(to, e)
+	if e.Pos == "" { // the error of a script is told with its hint at the end
+		l.hint(to, e)
+	}
 }
 
 func (l *lines) jobLook(to *scroll, e event.Event) {
@@ -151,8 +153,8 @@ func (l *lines) end(e event.Event) string {
 	if e.Elapsed > 0 {
 		text += " after " + Duration(e.Elapsed)
 	}
-	if reason := first(e.Msg); reason != "" && e.State != "succeeded" {
-		text += ": " + Safe(reason)
+	if why := reason(e); why != "" && e.State != "succeeded" {
+		text += ": " + Safe(why)
 	}
 	return text
 }

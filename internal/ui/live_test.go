@@ -118,6 +118,31 @@ web13  backup  0s
 	})
 }
 
+// The totals of a great run fit into eighty columns: the count of jobs gives way.
+func TestTotalsFit(t *testing.T) {
+	onTerminal(t, 80, 24, func(t *testing.T, v *vt, u *UI) {
+		states := []string{"ok", "failed", "unreachable"}
+		for i := range 1000 {
+			host := fmt.Sprintf("web%03d", i)
+			u.Sink()(event.Event{Kind: event.HostStart, Host: host})
+			if i < 600 {
+				u.Sink()(event.Event{Kind: event.HostEnd, Host: host, State: states[i%3]})
+			} else {
+				u.Sink()(event.Event{Kind: event.JobLook, Host: host, Job: "j-" + host, Name: "x"})
+			}
+		}
+		settle()
+		require.Contains(t, v.screen(), "\n1000 hosts: 400 running, 200 ok, 200 failed, 200 unreachable; 400 jobs  0s\n")
+		v.mu.Lock()
+		v.cols = 74
+		v.mu.Unlock()
+		settle()
+		u.Sink()(event.Event{Kind: event.Output, Msg: "narrower"})
+		settle()
+		require.Contains(t, v.screen(), "\n1000 hosts: 400 running, 200 ok, 200 failed, 200 unreachable  0s\n")
+	})
+}
+
 func TestLiveAreaIsCutToTheTerminal(t *testing.T) {
 	onTerminal(t, 40, 24, func(t *testing.T, v *vt, u *UI) {
 		for i := range 50 {

@@ -24,13 +24,13 @@ type recap struct {
 	started  map[string]time.Time
 	order    []string // hosts in the order of the run
 	ends     map[string]event.Event
-	first    event.Event // the end of the host that failed first
-	changed  int         // calls that changed a host
+	first    event.Event    // the end of the host that failed first
+	changed  map[string]int // calls that changed a host
 	unreaped []event.Event
 }
 
 func newRecap(paint painter) *recap {
-	return &recap{paint: paint, started: map[string]time.Time{}, ends: map[string]event.Event{}}
+	return &recap{paint: paint, started: map[string]time.Time{}, ends: map[string]event.Event{}, changed: map[string]int{}}
 }
 
 func (r *recap) take(e event.Event) {
@@ -61,7 +61,7 @@ func (r *recap) take(e event.Event) {
 		r.ends[e.Host] = e
 	case event.CallEnd:
 		if e.Changed {
-			r.changed++
+			r.changed[e.Host]++
 		}
 	case event.Unreaped:
 		r.unreaped = append(r.unreaped, e)
@@ -75,8 +75,9 @@ func (r *recap) know(host string) {
 	}
 }
 
-// write tells it all, once; end is the event that ended the run. A run in which there was nothing to tell has no recap.
-func (r *recap) write(to *scroll, end event.Event) {
+// write tells it all, once, with reasons cut to a terminal of cols columns, 0 for as long as they are; end is the event
+// that ended the run. A run in which there was nothing to tell has no recap.
+func (r *recap) write(to *scroll, end event.Event, cols int) {
 	if len(r.ends) == 0 && len(r.unreaped) == 0 {
 		return
 	}
@@ -85,9 +86,13 @@ func (r *recap) write(to *scroll, end event.Event) {
 		counts[e.State]++
 	}
 	to.add(false, "\n"+r.headline(counts, end)+"\n")
-	r.writeHosts(to, counts)
+	r.writeHosts(to, counts, cols)
 	if counts["ok"] < len(r.ends)-1 && !r.began.IsZero() {
-		to.add(false, fmt.Sprintf("the first of these was %s, after %s\n", Safe(r.first.Host), Duration(r.first.Time.Sub(r.began))))
+		line := fmt.Sprintf("the first of these was %s, after %s", Safe(r.first.Host), Duration(r.first.Time.Sub(r.began)))
+		if why := reason(r.first); why != "" {
+			line += ": " + fitting(why, cols, runewidth.StringWidth(line)+2)
+		}
+		to.add(false, line+"\n")
 	}
 	r.writeUnreaped(to)
 	*r = *newRecap(r.paint)
@@ -100,8 +105,12 @@ func (r *recap) headline(counts map[string]int, end event.Event) string {
 			parts = append(parts, fmt.Sprintf("%d %s", n, r.paint.state(state)))
 		}
 	}
-	if r.changed > 0 {
-		parts = append(parts, count(r.changed, "change"))
+	changed := 0
+	for _, n := range r.changed {
+		changed += n
+	}
+	if changed > 0 {
+		parts = append(parts, count(changed, "change"))
 	}
 	if n := len(r.unreaped); n > 0 {
 		parts = append(parts, r.paint.in(yellow, count(n, "unreaped job")))
@@ -120,14 +129,14 @@ func (r *recap) headline(counts map[string]int, end event.Event) string {
 	return text
 }
 
-func (r *recap) writeHosts(to *scroll, counts map[string]int) {
-	if len(r.ends) == 1 && counts["ok"] == 1 {
-		return // the headline has said it
+func (r *recap) writeHosts(to *scroll, counts map[string]int, cols int) {
+	if len(r.ends) == 1 {
+		return // the headline has said it, and the line of its end why
 	}
 	slices.SortStableFunc(r.order, func(a, b string) int {
 		return stateRank(r.ends[a].State) - stateRank(r.ends[b].State)
 	})
-	names, states := 0, 0
+	names, states, changes := 0, 0, 0
 	var listed []event.Event
 	for _, host := range r.order {
 		e, ended := r.ends[host]
@@ -137,15 +146,36 @@ func (r *recap) writeHosts(to *scroll, counts map[string]int) {
 		listed = append(listed, e)
 		names = max(names, runewidth.StringWidth(Safe(host)))
 		states = max(states, len(e.State))
+		changes = max(changes, len(r.changes(host)))
 	}
 	for _, e := range listed {
 		fill := strings.Repeat(" ", states-len(e.State))
-		line := fmt.Sprintf("  %s%s  %s  %6s", r.paint.state(Safe(e.State)), fill, padded(Safe(e.Host), names), Duration(e.Elapsed))
-		if reason := first(e.Msg); reason != "" && e.State != "ok" {
-			line += "  " + Safe(reason)
+		line := fmt.Sprintf("%s  %s  %6s", fill, padded(Safe(e.Host), names), Duration(e.Elapsed))
+		if changes > 0 {
+			line += "  " + padded(r.changes(e.Host), changes)
 		}
-		to.add(false, line+"\n")
+		if why := reason(e); why != "" && e.State != "ok" {
+			line += "  " + fitting(why, cols, 2+len(e.State)+runewidth.StringWidth(line)+2)
+		}
+		to.add(false, "  "+r.paint.state(Safe(e.State))+strings.TrimRight(line, " ")+"\n")
 	}
+}
+
+// changes says how often a host was changed, "" for never.
+func (r *recap) changes(host string) string {
+	if r.changed[host] == 0 {
+		return ""
+	}
+	return count(r.changed[host], "change")
+}
+
+// fitting makes s safe and, on a terminal of cols columns, short enough for one line of which used are taken; 0 columns
+// are no terminal. However narrow it is, some of s is left.
+func fitting(s string, cols, used int) string {
+	if cols == 0 {
+		return Safe(s)
+	}
+	return inOneLine(s, max(cols-used, 20))
 }
 
 // stateRank is the place of a state in hostStates.

@@ -4,9 +4,12 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/mattn/go-runewidth"
+
+	"starling/internal/event"
 )
 
 // Safe returns s so that it can be shown on a terminal without driving it: control characters, bytes that are not
@@ -102,6 +105,23 @@ func first(s string) string {
 		}
 	}
 	return ""
+}
+
+// reason is the first line of what e says of an end, without the host and the state that stand before it in any case;
+// the exit code where nothing is said.
+func reason(e event.Event) string {
+	text := first(e.Msg)
+	if text == "" && e.Kind == event.HostEnd && e.RC != nil {
+		return fmt.Sprintf("rc %d", *e.RC)
+	}
+	who, what, found := strings.Cut(text, ": ")
+	if !found || who == e.Host || strings.ContainsFunc(who, func(r rune) bool { return r != '_' && !unicode.IsLetter(r) }) {
+		who, what = "", text
+	} else {
+		who += ": " // a builtin
+	}
+	what = strings.TrimPrefix(what, e.Host+": ")
+	return who + strings.TrimPrefix(what, e.State+": ")
 }
 
 // visible returns what a terminal would have left standing of a line that redraws itself, as progress bars do.

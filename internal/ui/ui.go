@@ -202,26 +202,31 @@ func (u *UI) textRenderer() (func([]event.Event), func()) {
 	recap := newRecap(paint)
 	render := func(batch []event.Event) {
 		var text scroll
+		var live []string
+		var cols, rows int
+		if u.opts.Mode == Terminal {
+			cols, rows = u.size()
+		}
 		for _, e := range batch {
 			lines.add(&text, e)
 			board.take(e)
 			recap.take(e)
 			if e.Kind == event.RunEnd {
-				recap.write(&text, e)
+				recap.write(&text, e, cols)
 			}
 		}
-		var live []string
-		var cols int
 		if u.opts.Mode == Terminal {
-			var rows int
-			cols, rows = u.size()
 			live = board.lines(cols-1, rows, time.Now(), paint)
 		}
 		u.screen.update(text, live, cols)
 	}
 	finish := func() {
 		var text scroll
-		recap.write(&text, event.Event{Time: time.Now()})
+		var cols int
+		if u.opts.Mode == Terminal {
+			cols, _ = u.size()
+		}
+		recap.write(&text, event.Event{Time: time.Now()}, cols)
 		u.screen.update(text, nil, 0)
 	}
 	return render, finish

@@ -112,21 +112,25 @@ func TestRecap(t *testing.T) {
 	_, err := plain(t, Options{},
 		event.Event{Time: t0, Kind: event.RunStart, Hosts: []string{"web1", "web2", "db"}},
 		event.Event{Time: t0, Kind: event.HostStart, Host: "web1"},
-		event.Event{Time: t0.Add(time.Second), Kind: event.HostEnd, Host: "db", State: "unreachable", Msg: "no route to host"},
-		event.Event{Time: t0.Add(2 * time.Second), Kind: event.HostEnd, Host: "web2", State: "failed", Elapsed: 2 * time.Second, Msg: "deploy.star:3:1: run: rc 1\nTraceback", Hint: "look at it"},
+		event.Event{Kind: event.CallEnd, Host: "web1", Changed: true},
+		event.Event{Kind: event.CallEnd, Host: "web1", Changed: true},
+		event.Event{Kind: event.CallEnd, Host: "db", Changed: true},
+		event.Event{Kind: event.CallEnd, Host: "web1"},
+		event.Event{Time: t0.Add(time.Second), Kind: event.HostEnd, Host: "db", State: "unreachable", Msg: "run: db: unreachable: no route to host"},
+		event.Event{Time: t0.Add(2 * time.Second), Kind: event.HostEnd, Host: "web2", State: "failed", Elapsed: 2 * time.Second, Msg: "run: web2: rc 1\nTraceback", Hint: "look at it"},
 		event.Event{Time: t0.Add(63 * time.Second), Kind: event.HostEnd, Host: "web1", State: "ok"},
 		event.Event{Kind: event.Unreaped, Host: "web1", Job: "j-9", State: "running", Name: "backup", Pos: "deploy.star:9:5", Hint: "starling jobs reap j-9"},
 		event.Event{Time: t0.Add(64 * time.Second), Kind: event.RunEnd, Code: rc(3)},
 	)
-	require.Equal(t, `db: unreachable: no route to host
-web2: failed: deploy.star:3:1: run: rc 1
+	require.Equal(t, `db: unreachable: run: no route to host
+web2: failed: run: rc 1
 web2: hint: look at it
 
-3 hosts: 1 ok, 1 failed, 1 unreachable, 1 unreaped job, in 1m04s
-  ok           web1   1m03s
-  failed       web2      2s  deploy.star:3:1: run: rc 1
-  unreachable  db        0s  no route to host
-the first of these was db, after 1s
+3 hosts: 1 ok, 1 failed, 1 unreachable, 3 changes, 1 unreaped job, in 1m04s
+  ok           web1   1m03s  2 changes
+  failed       web2      2s             run: rc 1
+  unreachable  db        0s  1 change   run: no route to host
+the first of these was db, after 1s: run: no route to host
 jobs that nobody reaped:
   web1  j-9  running "backup"  deploy.star:9:5
     starling jobs reap j-9
@@ -144,6 +148,49 @@ func TestRecapOfManyHosts(t *testing.T) {
 	}
 	_, err := plain(t, Options{}, append(events, event.Event{Kind: event.RunEnd})...)
 	require.Equal(t, "web7: failed: boom\n\n30 hosts: 29 ok, 1 failed\n  failed  web7      1s  boom\n", err)
+}
+
+// On a terminal a host has one line, however long its reason is; the line of its end has had all of it.
+func TestRecapOnATerminal(t *testing.T) {
+	var events []event.Event
+	for _, host := range []string{"web1", "web2"} {
+		events = append(events, event.Event{Time: time.Unix(3, 0), Kind: event.HostEnd, Host: host, State: "failed", Elapsed: time.Second, Msg: "run: " + host + ": " + strings.Repeat("字\x1b", 30)})
+	}
+	whole := strings.Repeat(`字\x1b`, 30)
+	for cols, want := range map[int]string{
+		60: "web1: failed: run: " + whole + "\nweb2: failed: run: " + whole + `
+
+2 hosts: 2 failed, in 3s
+  failed  web1      1s  run: 字\x1b字\x1b字\x1b字\x1b字\x1b…
+  failed  web2      1s  run: 字\x1b字\x1b字\x1b字\x1b字\x1b…
+the first of these was web1, after 3s: run: 字\x1b字\x1b字\…
+`,
+		10: "web1: failed: run: " + whole + "\nweb2: failed: run: " + whole + `
+
+2 hosts: 2 failed, in 3s
+  failed  web1      1s  run: 字\x1b字\x1b字…
+  failed  web2      1s  run: 字\x1b字\x1b字…
+the first of these was web1, after 3s: run: 字\x1b字\x1b字…
+`,
+	} {
+		_, err := plain(t, Options{Mode: Terminal, Interval: time.Hour, Size: func() (int, int) { return cols, 24 }},
+			append([]event.Event{{Time: time.Unix(0, 0), Kind: event.RunStart, Hosts: []string{"web1", "web2"}}}, append(events, event.Event{Time: time.Unix(3, 0), Kind: event.RunEnd})...)...)
+		require.Equal(t, want, strings.ReplaceAll(err, "\r\x1b[J", ""), "%d columns", cols)
+	}
+}
+
+func TestReason(t *testing.T) {
+	for msg, want := range map[string]string{
+		"run: web1: unreachable: dial: refused": "run: dial: refused",
+		"web1: unreachable: dial: refused":      "dial: refused",
+		"run: web1: job j-1: it is lost\nmore":  "run: job j-1: it is lost",
+		"deploy.star:3:1: run: web1: rc 1":      "deploy.star:3:1: run: web1: rc 1",
+		"fail: web10: no":                       "fail: web10: no",
+		"unreachable":                           "unreachable",
+	} {
+		require.Equal(t, want, reason(event.Event{Kind: event.HostEnd, Host: "web1", State: "unreachable", Msg: msg}))
+	}
+	require.Equal(t, "rc 3", reason(event.Event{Kind: event.HostEnd, State: "failed", RC: rc(3)}))
 }
 
 func TestRecapWithoutRunEnd(t *testing.T) {
