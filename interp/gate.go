@@ -193,6 +193,13 @@ func (g *gate) announce(b *builtins.Builtin, c *builtins.Call) func(starlark.Val
 		}
 		if err != nil {
 			ev.State, ev.Msg = "failed", err.Error()
+			if failed, ok := asFailed(err); ok && len(failed.Results) == 1 {
+				r := &failed.Results[0]
+				ev.State, ev.Job = string(r.State), r.ID
+				if r.HasRC {
+					ev.RC = &r.RC
+				}
+			}
 		}
 		g.emit(ev)
 		if r, ok := value.(*builtins.Result); ok && err == nil && r.State == wire.Skipped && b.Effect == builtins.Host {

@@ -210,7 +210,7 @@ func (in *Interp) thread(ctx context.Context, program *starlark.Program, h *job.
 func (in *Interp) hostEnd(h *job.Host, began time.Time, err error) {
 	ev := event.Event{Kind: event.HostEnd, Host: h.Name(), Elapsed: time.Since(began), State: StateOf(err)}
 	if err != nil {
-		ev.Msg = Message(err)
+		ev.Msg, ev.Pos, ev.Hint = Message(err), Place(err), Hint(err)
 	}
 	in.gate.emit(ev)
 }

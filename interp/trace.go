@@ -207,6 +207,13 @@ func frames(stack starlark.CallStack) []string {
 }
 
 func hint(b *strings.Builder, err error) {
+	if text := Hint(err); text != "" {
+		fmt.Fprintf(b, "hint: %s\n", printable(text))
+	}
+}
+
+// Hint returns the hint of the innermost error in err that has one, as it came from there; "" if none has.
+func Hint(err error) string {
 	text := ""
 	for ; err != nil; err = errors.Unwrap(err) {
 		if call, ok := err.(*CallError); ok {
@@ -217,9 +224,16 @@ func hint(b *strings.Builder, err error) {
 			text = h.Hint()
 		}
 	}
-	if text != "" {
-		fmt.Fprintf(b, "hint: %s\n", printable(text))
+	return text
+}
+
+// Place returns where in the script or its modules the error is, as file:line:col; "" if it is nowhere.
+func Place(err error) string {
+	t := unwind(err)
+	if pos := t.position(); pos.Line > 0 {
+		return pos.String()
 	}
+	return ""
 }
 
 // head writes the first line of a message behind its place, the line of the source, and the message's other lines.

@@ -16,6 +16,7 @@ import (
 	"starling/internal/job"
 	"starling/internal/journal"
 	"starling/internal/ui"
+	"starling/internal/wire"
 	"starling/interp"
 )
 
@@ -94,10 +95,12 @@ func (r *root) exec(ctx context.Context, pattern string, words []string, f execF
 	}
 	began := time.Now()
 	view.Sink()(event.Event{Time: began, Kind: event.RunStart, Run: id, Msg: strings.Join(words, " "), Hosts: names(targets)})
-	answers := s.onAll(ctx, s.allAs(targets), command(words, limit), poll, view.Sink(), f.stream)
-	if ctx.Err() == nil && limit > 0 && poll == 0 {
+	answers := s.onAll(ctx, s.allAs(targets), command(words, limit), poll, view.Sink(), f.stream || f.json)
+	switch {
+	case f.json:
+	case ctx.Err() == nil && limit > 0 && poll == 0:
 		s.tellJobs(answers)
-	} else if !f.stream && !f.json {
+	case !f.stream:
 		view.Flush()
 		r.printAnswers(answers)
 	}
@@ -126,8 +129,12 @@ type answer struct {
 }
 
 // onAll runs the command on all hosts side by side.
-func (s *session) onAll(ctx context.Context, hosts []*job.Host, cmd job.Command, poll time.Duration, events event.Sink, stream bool) []answer {
+func (s *session) onAll(ctx context.Context, hosts []*job.Host, cmd job.Command, poll time.Duration, sink event.Sink, stream bool) []answer {
 	answers := make([]answer, len(hosts))
+	events := func(e event.Event) {
+		e.Run = s.engine.Run()
+		sink(e)
+	}
 	var wg sync.WaitGroup
 	for i, h := range hosts {
 		wg.Go(func() {
@@ -143,9 +150,12 @@ func (s *session) onAll(ctx context.Context, hosts []*job.Host, cmd job.Command,
 			}
 			ev := event.Event{Time: time.Now(), Kind: event.HostEnd, Host: h.Name(), Elapsed: time.Since(began), State: a.state()}
 			if a.err != nil {
-				ev.Msg = a.err.Error()
+				ev.Msg, ev.Hint = a.err.Error(), hintOf(a.err)
 			} else if a.result.HasRC {
 				ev.RC = &a.result.RC
+			}
+			if a.err == nil && a.result.State != wire.Failed {
+				ev.Msg = a.result.Msg
 			}
 			events(ev)
 			answers[i] = a

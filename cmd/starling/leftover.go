@@ -21,8 +21,9 @@ import (
 // each other's, until starling jobs clean.
 
 // leftOver writes the hosts on which the script did not come to its end into the file of the run, and says how to run
-// it for those alone. A run that came to its end on all, as one that is resumed may, has no such file.
-func (r *root) leftOver(s *session, id string, p plan, outcomes []interp.Outcome) {
+// it for those alone, unless a program is listening. A run that came to its end on all, as one that is resumed may, has
+// no such file.
+func (r *root) leftOver(s *session, id string, p plan, outcomes []interp.Outcome, silent bool) {
 	var failed []string
 	for _, o := range outcomes {
 		if o.Err != nil || o.Skipped {
@@ -42,7 +43,7 @@ func (r *root) leftOver(s *session, id string, p plan, outcomes []interp.Outcome
 		r.voice().report(err)
 		return
 	}
-	if len(failed) < len(outcomes) { // else it is the command that was given
+	if !silent && len(failed) < len(outcomes) { // else it is the command that was given
 		r.voice().hint(fmt.Sprintf("%s --on %s   # for the hosts that did not come to the end (%d)", p.command(), shellescape.Quote("@"+path), len(failed)))
 	}
 }

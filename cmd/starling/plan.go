@@ -12,7 +12,6 @@ import (
 	"starling/internal/job"
 	"starling/internal/journal"
 	"starling/internal/transport"
-	"starling/internal/ui"
 	"starling/interp"
 )
 
@@ -77,12 +76,15 @@ func (r *root) execute(ctx context.Context, s *session, id string, p plan, json 
 	unreaped := s.settle(ctx, view.Sink(), p.Unreaped)
 	s.headroom(context.WithoutCancel(ctx), view.Sink())
 	code := exitCode(outcomes, unreaped, p.Unreaped)
-	view.Sink()(event.Event{Time: time.Now(), Kind: event.RunEnd, Run: id, Code: &code, Elapsed: time.Since(began)})
-	r.explain(view, outcomes)
-	if p.On && s.sandbox == nil {
-		r.leftOver(s, id, p, outcomes)
+	if !json {
+		r.explain(view, outcomes)
 	}
-	if code == exitInterrupted && s.sandbox == nil {
+	view.Sink()(event.Event{Time: time.Now(), Kind: event.RunEnd, Run: id, Code: &code, Elapsed: time.Since(began)})
+	view.Close()
+	if p.On && s.sandbox == nil {
+		r.leftOver(s, id, p, outcomes, json)
+	}
+	if code == exitInterrupted && s.sandbox == nil && !json {
 		r.voice().hint("starling resume " + id + "   # goes on from here")
 	}
 	return s.end(ctx, id, code)
@@ -107,16 +109,6 @@ func (s *session) end(ctx context.Context, id string, code int) error {
 		s.root.voice().report(err)
 	}
 	return &codeError{code, nil}
-}
-
-// explain prints the errors of the hosts, each with its traceback, once the view has said how they ended.
-func (r *root) explain(view *ui.UI, outcomes []interp.Outcome) {
-	view.Close()
-	for _, o := range outcomes {
-		if o.Err != nil {
-			r.voice().script(o.Host, o.Err)
-		}
-	}
 }
 
 // all returns the hosts of targets.
