@@ -27,7 +27,12 @@ type jobsFlags struct {
 
 func (r *root) jobsCommand() *cobra.Command {
 	var f jobsFlags
-	list := func(cmd *cobra.Command, _ []string) error { return r.listJobs(cmd.Context(), f) }
+	list := func(cmd *cobra.Command, _ []string) error {
+		if err := named(cmd.Flags(), "on"); err != nil {
+			return err
+		}
+		return r.listJobs(cmd.Context(), f)
+	}
 	flags := func(cmd *cobra.Command) *cobra.Command {
 		cmd.Flags().StringVar(&f.on, "on", "", "ask the hosts of `PATTERN` themselves: jobs that another controller started show too")
 		r.become.userFlags(cmd.Flags())
@@ -41,7 +46,7 @@ func (r *root) jobsCommand() *cobra.Command {
 		Short: "List, show, read, reap and cancel the jobs that were ever started",
 		Long: `Jobs are known from the journal, whichever run started them and however that run ended. A job id may be
 shortened to a beginning that only one job has.`,
-		Args: exactly(0, "a subcommand or nothing"),
+		Args: knownCommand,
 		RunE: list,
 	})
 	r.become.passFlags(jobs.PersistentFlags())
@@ -71,7 +76,11 @@ func (r *root) listJobs(ctx context.Context, f jobsFlags) error {
 	if err := r.printRows(rows, f.json); err != nil || f.json || len(rows) > 0 {
 		return err
 	}
-	fmt.Fprintln(r.io.err, "no job is waiting to be reaped; starling jobs --all lists the others")
+	if f.all {
+		fmt.Fprintln(r.io.err, "the journal knows of no job")
+	} else {
+		fmt.Fprintln(r.io.err, "no job is waiting to be reaped; starling jobs --all lists the others")
+	}
 	return nil
 }
 

@@ -161,7 +161,7 @@ func (r *root) cleanCommand() *cobra.Command {
 			return r.clean(cmd.Context(), args, age)
 		},
 	}
-	cmd.Flags().StringVar(&older, "older", "7d", "how long ago the jobs were started, at least")
+	cmd.Flags().StringVar(&older, "older", "7d", "the `TIME` since they were started, at least")
 	return cmd
 }
 

@@ -30,7 +30,12 @@ func (r *root) replCommand() *cobra.Command {
 _, help() explains, Ctrl-C ends the call under way, Ctrl-D the session. Jobs that nobody came back for are listed then,
 and the exit code is 3.`,
 		Args: exactly(0, "no arguments"),
-		RunE: func(cmd *cobra.Command, _ []string) error { return r.repl(cmd.Context(), on, sandbox) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := named(cmd.Flags(), "on"); err != nil {
+				return err
+			}
+			return r.repl(cmd.Context(), on, sandbox)
+		},
 	}
 	cmd.Flags().StringVar(&on, "on", "", "act on each host of `PATTERN`")
 	r.become.flags(cmd.Flags())

@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -38,15 +36,17 @@ becomes a job on the host that outlives the connection; async_status(job, retrie
   starling run --sandbox 1 examples/quickstart/main.star     try it, with nothing installed
   starling run deploy.star --on web1,web2                    once per host, side by side
   starling jobs                                              every job that was started, and how it ended`,
+		Version:       version(),
+		Args:          knownCommand,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
 	r.cobra.SetIn(io.in)
 	r.cobra.SetOut(io.out)
 	r.cobra.SetErr(io.err)
-	r.cobra.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return &helpfulError{err, "starling help" + strings.TrimPrefix(cmd.CommandPath(), "starling")}
-	})
+	r.cobra.SetFlagErrorFunc(flagError)
+	r.cobra.SetVersionTemplate("starling {{.Version}}\n")
 	flags := r.cobra.PersistentFlags()
 	flags.StringArrayVarP(&r.flags.inventories, "inventory", "i", nil, "take hosts and groups from this `SOURCE`: a file, folder, executable or list \"a,b,\"; may be given again (default $STARLING_INVENTORY, else inventory.star, .yaml, .yml or .ini here)")
 	flags.StringVarP(&r.flags.sshConfig, "ssh-config", "F", "", "read this ssh_config `file` in place of the user's and the system's")
@@ -54,47 +54,13 @@ becomes a job on the host that outlives the connection; async_status(job, retrie
 	flags.StringVar(&r.flags.journal, "journal", "", "keep runs and jobs in this `file` (default $STARLING_JOURNAL, else starling/journal.db in the XDG state folder)")
 	flags.CountVarP(&r.flags.verbose, "verbose", "v", "say more")
 	r.cobra.AddCommand(r.runCommand(), r.execCommand(), r.jobsCommand(), r.runsCommand(), r.resumeCommand(), r.hostsCommand(), r.lintCommand(), r.replCommand(), r.docCommand(), r.versionCommand())
+	r.strict()
 	return r
 }
 
 func (r *root) run(ctx context.Context, args []string) error {
 	r.cobra.SetArgs(args)
-	err := r.cobra.ExecuteContext(ctx)
-	if err != nil && strings.HasPrefix(err.Error(), "unknown command") {
-		return &helpfulError{err, "starling help"}
-	}
-	return err
+	return r.cobra.ExecuteContext(ctx)
 }
-
-// exactly is a number of arguments, with words for it when there are others.
-func exactly(n int, what string) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if len(args) != n {
-			return &helpfulError{fmt.Errorf("%s takes %s, got %d arguments", cmd.CommandPath(), what, len(args)),
-				"starling help" + strings.TrimPrefix(cmd.CommandPath(), "starling")}
-		}
-		return nil
-	}
-}
-
-// helpfulError is wrong use of the command line.
-type helpfulError struct {
-	err  error
-	help string
-}
-
-func (e *helpfulError) Error() string { return e.err.Error() }
-func (e *helpfulError) Hint() string  { return e.help }
-func (e *helpfulError) Unwrap() error { return &codeError{exitUsage, e.err} }
 
 func (r *root) voice() voice { return voice{r.io.err} }
-
-// atMost is exactly for an argument that may be left out.
-func atMost(n int, what string) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if len(args) <= n {
-			return nil
-		}
-		return exactly(n, what)(cmd, args)
-	}
-}

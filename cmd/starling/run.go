@@ -42,7 +42,12 @@ unreaped, 4 a host could not be reached, 130 interrupted.`,
 		Example: `  starling run --sandbox 2 examples/quickstart/main.star
   starling run deploy.star --on 'web[01:20]' --serial 5 --var release=1.4`,
 		Args: exactly(1, "one SCRIPT"),
-		RunE: func(cmd *cobra.Command, args []string) error { return r.runScript(cmd.Context(), args[0], f) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := named(cmd.Flags(), "on", "limit"); err != nil {
+				return err
+			}
+			return r.runScript(cmd.Context(), args[0], f)
+		},
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.on, "on", "", "run once per host of `PATTERN`: names, user@name:port, web[01:20], separated by commas")
@@ -52,7 +57,7 @@ unreaped, 4 a host could not be reached, 130 interrupted.`,
 	flags.IntVar(&f.serial, "serial", 0, "take `N` hosts at a time, and no further ones once a host has failed (0: all at once)")
 	r.become.flags(flags)
 	flags.StringArrayVar(&f.vars, "var", nil, "set the variable that var(`NAME=VALUE`) returns; may be given again")
-	flags.StringVar(&f.unreaped, "unreaped", "fail", "what to do about jobs nobody came back for: fail, wait or warn")
+	flags.StringVar(&f.unreaped, "unreaped", "fail", "`WHAT` to do about jobs nobody came back for: fail, wait or warn")
 	flags.BoolVar(&f.dry, "check", false, "a dry run: change nothing on any host, and say what would be done")
 	flags.BoolVar(&f.diff, "diff", false, "show what changes in files, or with --check what would change")
 	flags.BoolVar(&f.noLint, "no-lint", false, "run the script although starling lint finds errors in it")

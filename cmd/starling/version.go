@@ -15,12 +15,14 @@ func (r *root) versionCommand() *cobra.Command {
 		Use:   "version",
 		Short: "Print the version, and that of the on-host protocol",
 		Args:  exactly(0, "no arguments"),
-		Run: func(*cobra.Command, []string) {
-			version := "(built from a checkout)"
-			if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
-				version = info.Main.Version
-			}
-			fmt.Fprintf(r.io.out, "starling %s, protocol %d, %s %s/%s\n", version, wire.Version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
-		},
+		Run:   func(*cobra.Command, []string) { fmt.Fprintln(r.io.out, "starling "+version()) },
 	}
+}
+
+func version() string {
+	version := "(built from a checkout)"
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
+		version = info.Main.Version
+	}
+	return fmt.Sprintf("%s, protocol %d, %s %s/%s", version, wire.Version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
