@@ -44,6 +44,9 @@ left to itself, and its ids are printed with the command that reaps them.`,
 			if at != 1 || len(args) < 2 {
 				return &helpfulError{errors.New("starling exec takes one PATTERN, then -- and the CMD"), "starling help exec"}
 			}
+			if args[0] == "" {
+				return usage(errors.New(`pattern "": names no host`))
+			}
 			return r.exec(cmd.Context(), args[0], args[1:], f)
 		},
 	}

@@ -18,8 +18,9 @@ import (
 func (r *root) reapCommand() *cobra.Command {
 	var timeout string
 	cmd := &cobra.Command{
-		Use:   "reap [JOB…]",
-		Short: "Wait for the end of jobs and see it; without JOB, of all that nobody has reaped",
+		Use:               "reap [JOB…]",
+		ValidArgsFunction: r.completeJobs(manyJobs, unreapedJob),
+		Short:             "Wait for the end of jobs and see it; without JOB, of all that nobody has reaped",
 		Long: `Wait for the end of jobs, print how each ended, and count them as reaped. The exit code is 1 when one of them
 failed, 4 when a host could not be asked, 3 when --timeout passed first.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -108,8 +109,9 @@ func (r *root) reapAll(ctx context.Context, s *session, refs []job.Ref, pace job
 func (r *root) cancelCommand() *cobra.Command {
 	var grace string
 	cmd := &cobra.Command{
-		Use:   "cancel JOB…",
-		Short: "End jobs: TERM to the whole process tree, KILL after a grace period",
+		Use:               "cancel JOB…",
+		ValidArgsFunction: r.completeJobs(manyJobs, unreapedJob),
+		Short:             "End jobs: TERM to the whole process tree, KILL after a grace period",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			d, err := spec.ParseDuration(grace)
 			if err != nil {
@@ -137,9 +139,10 @@ func (r *root) cancelCommand() *cobra.Command {
 
 func (r *root) detachCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "detach JOB",
-		Short: "Leave a job running on purpose: it is no longer listed as waiting to be reaped",
-		Args:  exactly(1, "one JOB"),
+		Use:               "detach JOB",
+		ValidArgsFunction: r.completeJobs(1, unreapedJob),
+		Short:             "Leave a job running on purpose: it is no longer listed as waiting to be reaped",
+		Args:              exactly(1, "one JOB"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return r.withJob(cmd.Context(), args[0], func(_ *session, record job.Record, h *job.Host) error {
 				return h.Release(cmd.Context(), record.ID)
@@ -151,8 +154,9 @@ func (r *root) detachCommand() *cobra.Command {
 func (r *root) cleanCommand() *cobra.Command {
 	var older string
 	cmd := &cobra.Command{
-		Use:   "clean [JOB…]",
-		Short: "Remove what hosts and journal keep of reaped jobs; without JOB, of those older than --older",
+		Use:               "clean [JOB…]",
+		ValidArgsFunction: r.completeJobs(manyJobs, reapedJob),
+		Short:             "Remove what hosts and journal keep of reaped jobs; without JOB, of those older than --older",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			age, err := spec.ParseDuration(older)
 			if err != nil {
@@ -199,6 +203,6 @@ func (r *root) clean(ctx context.Context, ids []string, age time.Duration) error
 			return err
 		}
 	}
-	fmt.Fprintf(r.io.out, "%d jobs cleaned\n", len(refs))
+	fmt.Fprintln(r.io.out, some(len(refs), "job"), "cleaned")
 	return nil
 }

@@ -14,9 +14,10 @@ import (
 
 func (r *root) showCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "show JOB",
-		Short: "Look at one job now, without reaping it",
-		Args:  exactly(1, "one JOB"),
+		Use:               "show JOB",
+		Short:             "Look at one job now, without reaping it",
+		Args:              exactly(1, "one JOB"),
+		ValidArgsFunction: r.completeJobs(1, anyJob),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return r.withJob(cmd.Context(), args[0], func(s *session, record job.Record, h *job.Host) error {
 				results, err := h.Look(cmd.Context(), []string{record.ID}, 0)
@@ -79,9 +80,10 @@ func (r *root) show(record job.Record, result *job.Result) {
 func (r *root) logsCommand() *cobra.Command {
 	var follow, stderr bool
 	cmd := &cobra.Command{
-		Use:   "logs JOB",
-		Short: "Print what a job has written, byte for byte",
-		Args:  exactly(1, "one JOB"),
+		Use:               "logs JOB",
+		Short:             "Print what a job has written, byte for byte",
+		Args:              exactly(1, "one JOB"),
+		ValidArgsFunction: r.completeJobs(1, anyJob),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return r.withJob(cmd.Context(), args[0], func(_ *session, record job.Record, h *job.Host) error {
 				stream := job.Stdout

@@ -84,7 +84,7 @@ func (r *root) execute(ctx context.Context, s *session, id string, p plan, json 
 	if p.On && s.sandbox == nil {
 		r.leftOver(s, id, p, outcomes, json)
 	}
-	if code == exitInterrupted && s.sandbox == nil && !json {
+	if code == exitInterrupted && s.sandbox == nil && !json && fromFile(p.Script) {
 		r.voice().hint("starling resume " + id + "   # goes on from here")
 	}
 	return s.end(ctx, id, code)

@@ -27,7 +27,8 @@ func (r *root) resumeCommand() *cobra.Command {
 host; jobs that were started are taken up under their ids; the script goes on from there. An attached command that was
 under way has an unknown outcome: its host stops there and says so, unless the command has creates= or removes=, or
 --rerun-unknown says to run such commands again.`,
-		Args: exactly(1, "one RUN (starling runs lists them)"),
+		Args:              exactly(1, "one RUN (starling runs lists them)"),
+		ValidArgsFunction: r.completeRuns(),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			vars, err := variables(pairs)
 			if err != nil {
@@ -96,10 +97,13 @@ func (r *root) resume(ctx context.Context, id string, vars map[string]string, re
 	return r.execute(ctx, s, id, p, asJSON)
 }
 
+// fromFile reports whether a run of this name can be gone on with: one of standard input or of the REPL can't.
+func fromFile(script string) bool { return script != "" && !strings.HasPrefix(script, "<") }
+
 // planOf returns what it takes to go on with a run that has not come to its end.
 func (s *session) planOf(ctx context.Context, run journal.Run) (plan, error) {
 	var p plan
-	if run.Plan == "" || run.Script == "" || strings.HasPrefix(run.Script, "<") {
+	if run.Plan == "" || !fromFile(run.Script) {
 		return p, fmt.Errorf("run %s: was not made from a script file, and can't be resumed", run.ID)
 	}
 	if err := json.Unmarshal([]byte(run.Plan), &p); err != nil {
@@ -178,9 +182,13 @@ func (r *root) listRuns(ctx context.Context, last int) error {
 
 // howEnded says in a few words how a run stands.
 func (s *session) howEnded(run journal.Run) string {
+	resumable := ""
+	if run.Plan != "" && fromFile(run.Script) {
+		resumable = " (can be resumed)"
+	}
 	if !run.Ended.IsZero() {
 		words := map[int]string{exitOK: "ok", exitFailed: "failed", exitUsage: "refused", exitUnreaped: "unreaped jobs",
-			exitUnreachable: "unreachable hosts", exitInterrupted: "interrupted (can be resumed)"}
+			exitUnreachable: "unreachable hosts", exitInterrupted: "interrupted" + resumable}
 		return words[run.Code]
 	}
 	release, err := s.journal.Claim(run.ID)
@@ -188,5 +196,5 @@ func (s *session) howEnded(run journal.Run) string {
 		return fmt.Sprintf("runs (process %d)", run.PID)
 	}
 	release()
-	return "its program died (can be resumed)"
+	return "its program died" + resumable
 }

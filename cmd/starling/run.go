@@ -58,6 +58,7 @@ unreaped, 4 a host could not be reached, 130 interrupted.`,
 	r.become.flags(flags)
 	flags.StringArrayVar(&f.vars, "var", nil, "set the variable that var(`NAME=VALUE`) returns; may be given again")
 	flags.StringVar(&f.unreaped, "unreaped", "fail", "`WHAT` to do about jobs nobody came back for: fail, wait or warn")
+	mustComplete(cmd, "unreaped", "fail", "wait", "warn")
 	flags.BoolVar(&f.dry, "check", false, "a dry run: change nothing on any host, and say what would be done")
 	flags.BoolVar(&f.diff, "diff", false, "show what changes in files, or with --check what would change")
 	flags.BoolVar(&f.noLint, "no-lint", false, "run the script although starling lint finds errors in it")
