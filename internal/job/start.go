@@ -66,10 +66,10 @@ func (h *Host) intend(ctx context.Context, cmd *Command, facts wire.HostFacts) (
 		h.engine.enter(record)
 		return record, nil
 	}
-	if facts.KillUser && facts.Scope == "" {
+	if facts.KillUser != "" && facts.Scope == "" {
 		return record, &StartError{Host: h.Name(), ID: record.ID,
 			Reason: "systemd-logind ends this user's processes when the session does (KillUserProcesses=yes), and a scope of its own can't be had: " + facts.ScopeReason,
-			Help:   fmt.Sprintf("loginctl enable-linger %s   # on %s, once", facts.User, h.Name())}
+			Help:   fmt.Sprintf("loginctl enable-linger %s   # on %s, once", facts.KillUser, h.Name())}
 	}
 	if err := h.engine.cfg.Recorder.Intend(ctx, record); err != nil {
 		same, found := h.engine.cfg.Recorder.Find(ctx, record.ID)

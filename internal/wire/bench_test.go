@@ -53,14 +53,50 @@ func BenchmarkLook(b *testing.B) {
 	}
 }
 
+// What a probe and a start cost the host until they are answered, in the same measure.
+func BenchmarkAsk(b *testing.B) {
+	for _, s := range hostShells {
+		for name, do := range map[string]func(*host, *channel){
+			"open":  func(*host, *channel) {},
+			"probe": func(_ *host, c *channel) { c.ask(Probe{}) },
+			"start": func(h *host, c *channel) {
+				id := newID()
+				c.start(Start{Base: h.base, ID: id, Cmd: []byte("true"), Limit: time.Hour})
+				h.t.Cleanup(func() { waitGone(h.t, id) })
+			},
+		} {
+			b.Run(s.name+"/"+name, func(b *testing.B) {
+				h := newHost(b, shell(b, s.program, s.pkg))
+				bare, idle := h.bare(), h.times(0, nil)
+				for b.Loop() {
+				}
+				each := (h.times(b.N, func(c *channel) { do(h, c) }) - idle) / time.Duration(b.N)
+				if name == "open" {
+					each = idle
+				}
+				b.ReportMetric(float64(each)/float64(bare), "x-sh")
+				b.ReportMetric(float64(each.Microseconds())/1000, "cpu-ms")
+				b.ReportMetric(0, "ns/op")
+			})
+		}
+	}
+}
+
 // spent is the processor time of a channel that makes n such looks.
 func (h *host) spent(n int, l Look) time.Duration {
-	c := h.open()
-	for range n {
+	return h.times(n, func(c *channel) {
 		for _, f := range c.look(l).Jobs {
 			require.Equal(h.t, Alive, f.Supervisor)
 			require.Equal(h.t, f.Out.Size > 0, len(f.Out.Data) > 0)
 		}
+	})
+}
+
+// times is the processor time of a channel that does something n times. What it leaves running is not counted.
+func (h *host) times(n int, do func(*channel)) time.Duration {
+	c := h.open()
+	for range n {
+		do(c)
 	}
 	c.close()
 	return c.cmd.ProcessState.UserTime() + c.cmd.ProcessState.SystemTime()

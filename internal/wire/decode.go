@@ -112,30 +112,8 @@ func DecodeProbe(frames []Frame) (HostFacts, error) {
 			h.Base = value
 		case "nobase":
 			h.BaseReason = value
-		case "os":
-			h.OS = value
-		case "hostname":
-			h.Hostname = value
-		case "uid":
-			h.UID = int(number(value))
-		case "user":
-			h.User = value
-		case "home":
-			h.Home = value
-		case "links":
-			h.Links = value == "1"
-		case "setsid":
-			h.Setsid = value == "1"
-		case "proc":
-			h.Proc = value == "1"
-		case "ps":
-			h.PS = value == "1"
-		case "awk":
-			h.Awk = value == "1"
-		case "frac":
-			h.FracSleep = value == "1"
 		case "killuser":
-			h.KillUser = true
+			h.KillUser = value
 		case "scope":
 			h.Scope = value
 		case "noscope":

@@ -19,23 +19,12 @@ type HostFacts struct {
 	Base       string // absolute; "": no usable directory, see BaseReason
 	BaseReason string
 	Identity   HostIdentity
-	OS         string // uname -s
-	Hostname   string
-	UID        int
-	User, Home string
 
-	Setsid    bool // a setsid program that works
-	Proc      bool // a Linux /proc
-	PS        bool // ps -A -o pid=,ppid=,pgid=,stat= works
-	Awk       bool
-	FracSleep bool // sleep takes fractions of a second
-	Links     bool // the base takes hard links; else O_EXCL stands in
-
-	// KillUser: systemd-logind ends this user's processes when the last
-	// session does, so that a job needs a scope of its own. Scope is how it
-	// gets one ("system", "user"); "" with KillUser set means that it can't,
-	// for ScopeReason.
-	KillUser    bool
+	// KillUser is this user's name where systemd-logind ends its processes
+	// when the last session does, so that a job needs a scope of its own; ""
+	// elsewhere. Scope is how it gets one ("system", "user"); "" with KillUser
+	// set means that it can't, for ScopeReason.
+	KillUser    string
 	Scope       string
 	ScopeReason string
 }

@@ -121,8 +121,8 @@ _sl_who() {
 	_sl_me -
 }
 
-# _sl_base DIR: DIR is the user's own, private, and takes files and (_slln=1)
-# hard links. Leaves the shell in it; _sle says why not.
+# _sl_base DIR: DIR is the user's own, private, and takes files. Leaves the shell
+# in it; _sle says why not.
 _sl_base() {
 	umask 077
 	_sle=$(mkdir -p "$1/v1" 2>&1) || return 1
@@ -133,43 +133,35 @@ _sl_base() {
 	drwx------*) ;;
 	*) _sle=$(chmod 700 v1 2>&1) || return 1 ;;
 	esac
-	_sle="$1: can't write" _slln=1
+	_sle="$1: can't write"
 	{ echo probe >"v1/.p$$"; } 2>/dev/null && [ -s "v1/.p$$" ] || return 1
-	ln "v1/.p$$" "v1/.l$$" 2>/dev/null || _slln=0
-	rm -f "v1/.p$$" "v1/.l$$"
+	rm -f "v1/.p$$"
 }
 
 _sl_fact() { _sl_emit F "$@"; }
-_sl_yes() { if "$@" >/dev/null 2>&1 </dev/null; then echo 1; else echo 0; fi; }
 
 # _sl_probe BASE
 _sl_probe() {
-	_sluid=$(id -u) _sluser=$(id -un)
-	if [ -n "$1" ]; then
-		_sl_base "$1" || _slwhy=$_sle
-	else
-		_slwhy=
-		for _sli in "${HOME:-/nonexistent}/.local/state/starling" "/var/tmp/starling-$_sluid" "/tmp/starling-$_sluid"; do
-			_slwhy="$_slwhy${_slwhy:+; }"
-			_sl_base "$_sli" && _slwhy= && break
-			_slwhy=$_slwhy$_sle
-		done
+	_slwhy=
+	if ! _sl_try "${1:-${HOME:-/nonexistent}/.local/state/starling}" && [ -z "$1" ]; then
+		_sluid=$(id -u)
+		_sl_try "/var/tmp/starling-$_sluid" || _sl_try "/tmp/starling-$_sluid"
 	fi
-	if [ -z "${_slwhy-}" ]; then _sl_fact base "$(pwd -P)"; else _sl_fact nobase "$(echo "$_slwhy" | tr '\n' ' ')"; fi
+	[ -z "$_slwhy" ] || _sl_fact nobase "$(echo "$_slwhy" | tr '\n' ' ')"
 	_sl_boot
 	_sl_me "$(date +%s)"
-	_sl_fact links "${_slln:-0}"
-	_sl_fact os "$(uname -s)"
-	_sl_fact hostname "$(uname -n)"
-	_sl_fact uid "$_sluid"
-	_sl_fact user "$_sluser"
-	_sl_fact home "${HOME-}"
-	_sl_fact setsid "$(_sl_yes setsid "$_slsh" -c :)"
-	_sl_fact proc "$(_sl_yes test -r /proc/self/stat)"
-	_sl_fact ps "$(_sl_yes ps -A -o pid= -o ppid= -o pgid= -o stat=)"
-	_sl_fact awk "$(_sl_yes awk 'BEGIN{exit 0}')"
-	_sl_fact frac "$(_sl_yes sleep 0.01)"
 	_sl_logind
+}
+
+# _sl_try DIR: the fact of a base, or one more reason for none.
+_sl_try() {
+	if _sl_base "$1"; then
+		_slwhy=
+		_sl_fact base "$(pwd -P)"
+		return
+	fi
+	_slwhy="$_slwhy${_slwhy:+; }$_sle"
+	return 1
 }
 
 # _sl_logind: does logind kill what a session leaves, and what helps? The session
@@ -181,10 +173,11 @@ _sl_logind() {
 	_slx=${_slo##*"${_slN}as "} # who is excluded
 	_sla=${_slo#*"${_slN}as "}
 	_sla=${_sla%%"$_slN"*} # whom it is limited to
+	_sluid=$(id -u) _sluser=$(id -un)
 	: "${_slown:=$_sluser}"
 	case $_slx in *"\"$_slown\""*) return ;; esac
 	case $_sla in 0*) ;; *"\"$_slown\""*) ;; *) return ;; esac
-	_sl_fact killuser 1
+	_sl_fact killuser "$_sluser"
 	if ! systemd-run --version >/dev/null 2>&1; then
 		_sl_fact noscope logind ends the processes of a session with it, and there is no systemd-run to leave it
 	elif [ "$_sluid" = 0 ]; then

@@ -27,10 +27,6 @@ func TestProbe(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, os.FileMode(0o700), info.Mode().Perm())
 		require.Equal(t, Version, f.Proto)
-		require.Equal(t, "Linux", f.OS)
-		require.Equal(t, os.Getuid(), f.UID)
-		require.Equal(t, h.home, f.Home)
-		require.True(t, f.Setsid && f.Proc && f.Links, "%+v", f)
 		require.InDelta(t, time.Now().Unix(), f.Identity.Epoch, 600)
 		boot, err := os.ReadFile(h.boot)
 		require.NoError(t, err)
@@ -119,7 +115,6 @@ func TestWithoutSetsid(t *testing.T) {
 	onHosts(t, func(t *testing.T, h *host, _ *channel) {
 		h.fakes(map[string]string{"setsid": "exit 127\n"})
 		c := h.open()
-		require.False(t, c.probe(h.base).Setsid)
 		id, other := newID(), newID()
 		got := c.start(Start{Base: h.base, ID: id, Limit: time.Second, Grace: 200 * time.Millisecond,
 			Cmd: []byte("trap '' TERM; (sleep 301) & echo up; sleep 302; sleep 303")})
@@ -143,7 +138,6 @@ func TestWholeSeconds(t *testing.T) {
 	require.NoError(t, err)
 	h.fakes(map[string]string{"sleep": "case $1 in *.*) echo 'bad number' >&2; exit 1;; esac\nexec " + real + " \"$1\"\n"})
 	c := h.open()
-	require.False(t, c.probe(h.base).FracSleep)
 	id := newID()
 	c.start(Start{Base: h.base, ID: id, Limit: 300 * time.Millisecond, Grace: time.Second, Cmd: []byte("echo up; sleep 300")})
 	st, detail, f := c.await(h.base, id)
@@ -199,7 +193,7 @@ func TestScopes(t *testing.T) {
 	}{{"true", "0", true}, {"true", `1 "root"`, false}, {"false", "0", false}} {
 		h.env = append(env[:len(env):len(env)], "KILL="+row.kill, "EXCLUDED="+row.excluded)
 		f := h.open().probe(h.base)
-		require.Equal(t, row.killUser, f.KillUser, "%+v", row)
+		require.Equal(t, row.killUser, f.KillUser != "", "%+v", row)
 		if !row.killUser {
 			continue
 		}

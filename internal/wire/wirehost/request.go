@@ -102,10 +102,6 @@ func (h *Host) probe(a *answer, base string) {
 	h.mu.Unlock()
 	a.emit("F", "base", base)
 	h.who(a, h.now().Unix())
-	for _, fact := range [][2]string{{"links", "1"}, {"os", "Linux"}, {"hostname", h.name}, {"uid", "1000"}, {"user", "user"}, {"home", home},
-		{"setsid", "1"}, {"proc", "1"}, {"ps", "1"}, {"awk", "1"}, {"frac", "1"}} {
-		a.emit("F", fact[0], fact[1])
-	}
 }
 
 // start reads the payload of a start and starts the job, if it is not there:
