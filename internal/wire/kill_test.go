@@ -177,6 +177,8 @@ func TestSupervisorKilled(t *testing.T) {
 		c.until(h.base, id, "orphaned", is(Orphaned))
 		// The timer holds the limit without its supervisor, and says so.
 		c.until(h.base, id, "timed out", is(TimedOut))
+		// Nobody is left who would name the end only when all of it is dead.
+		c.until(h.base, id, "killed", func(_ State, f Facts) bool { return f.Killed })
 		require.Empty(t, tree(id))
 		waitGone(t, id)
 		k, err := DecodeKill(c.ask(Kill{Base: h.base, ID: id, Nonce: nonce()}))
