@@ -108,7 +108,7 @@ func (f *fleet) setup(env *testscript.Env) error {
 	}
 	for name, value := range map[string]string{
 		"HOME": home, "XDG_STATE_HOME": filepath.Join(home, "state"), "STARLING_JOURNAL": "", "SSH_AUTH_SOCK": "", "NO_COLOR": "", "TERM": "xterm",
-		"F": "--ssh-config=" + f.config, "HOSTHOME": f.server.Home, "EXAMPLES": examples,
+		"F": "--ssh-config=" + f.config, "CONFIG": f.config, "HOSTHOME": f.server.Home, "EXAMPLES": examples,
 	} {
 		env.Setenv(name, value)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -111,10 +112,11 @@ func usable(hosts []inventory.Host) error {
 	return nil
 }
 
-// reachable completes a target by how its host is reached: a sandbox's by its own ssh_config, all others by -F.
+// reachable completes a target by how its host is reached: a sandbox's by its own ssh_config, all others by -F. The
+// journal keeps it for commands that are given in other folders.
 func (s *session) reachable(t transport.Target) transport.Target {
 	if s.sandbox == nil {
-		t.ConfigFile = s.root.flags.sshConfig
+		t.ConfigFile, t.IdentityFile = anywhere(s.root.flags.sshConfig), anywhere(t.IdentityFile)
 		return t
 	}
 	for _, host := range s.sandbox.Hosts() {
@@ -123,6 +125,18 @@ func (s *session) reachable(t transport.Target) transport.Target {
 		}
 	}
 	return t
+}
+
+// anywhere is a path that means the same in every folder; "" and what begins with ~/ do so already.
+func anywhere(path string) string {
+	if path == "" || strings.HasPrefix(path, "~/") {
+		return path
+	}
+	absolute, err := filepath.Abs(path)
+	if err != nil {
+		return path
+	}
+	return absolute
 }
 
 // find returns the hosts that a pattern in a script means.
