@@ -24,7 +24,7 @@ var eachSpec = spec.Spec{
 	Summary: "Call a function once per host, in a thread of its own for each, side by side.",
 	Params: []spec.Param{
 		{Name: "hosts", Type: spec.Any, Required: true, Positional: true,
-			Doc: "A list of host names or of what hosts() returns, or a pattern as hosts() takes it."},
+			Doc: "A list of host names, patterns or what hosts() returns, or one pattern. A host that is named again counts once."},
 		{Name: "fn", Type: spec.Callable, Required: true, Positional: true,
 			Doc: "A function of one parameter, the host; host builtins in it act on that host. It, what it closes over " +
 				"and the hosts are frozen."},
@@ -72,12 +72,11 @@ func (in *Interp) doEach(c *builtins.Call) (starlark.Value, error) {
 	at := placeOf(c.Thread)
 	at.forks++
 	fork := fmt.Sprintf("%s/%d:", at.path, at.forks)
-	forks := forksOf(fork, hosts)
 	outcomes := make([]eachOutcome, len(hosts))
 	var failed []error
 	for from, n := 0, 0; from < len(hosts); n++ {
 		to := min(from+sizes[min(n, len(sizes)-1)], len(hosts))
-		in.batch(c, fn, forks[from:to], hosts[from:to], outcomes[from:to])
+		in.batch(c, fn, fork, hosts[from:to], outcomes[from:to])
 		if c.Ctx.Err() != nil {
 			return nil, c.Ctx.Err()
 		}
@@ -144,28 +143,14 @@ func (o eachOutcome) value(host string) starlark.Value {
 	})
 }
 
-// forksOf names the threads that one each makes, StepKey.Thread of what they do. A host that was given again gets
-// another thread, and what that does is not what the first one did.
-func forksOf(fork string, hosts []*job.Host) []string {
-	times := map[string]int{}
-	out := make([]string, len(hosts))
-	for i, h := range hosts {
-		out[i] = fork + h.Name()
-		if times[h.Name()]++; times[h.Name()] > 1 {
-			out[i] += fmt.Sprintf(" again %d", times[h.Name()])
-		}
-	}
-	return out
-}
-
-// batch calls fn on some hosts side by side, in threads of these names, and waits for all.
-func (in *Interp) batch(c *builtins.Call, fn starlark.Callable, forks []string, hosts []*job.Host, out []eachOutcome) {
+// batch calls fn on some hosts side by side and waits for all.
+func (in *Interp) batch(c *builtins.Call, fn starlark.Callable, fork string, hosts []*job.Host, out []eachOutcome) {
 	var wg sync.WaitGroup
 	for i, h := range hosts {
 		wg.Go(func() {
 			began := time.Now()
 			in.gate.emit(event.Event{Kind: event.HostStart, Host: h.Name()})
-			thread := in.newThread(c.Ctx, &place{host: h, path: forks[i]})
+			thread := in.newThread(c.Ctx, &place{host: h, path: fork + h.Name()})
 			release := CancelWith(c.Ctx, thread)
 			defer release()
 			value, err := starlark.Call(thread, fn, starlark.Tuple{in.options.Run.HostValue(h)}, nil)
@@ -180,7 +165,8 @@ func (in *Interp) batch(c *builtins.Call, fn starlark.Callable, forks []string, 
 	wg.Wait()
 }
 
-// hostsOf resolves the hosts argument, before anything is done on any.
+// hostsOf resolves the hosts argument, before anything is done on any. Each host comes once: two threads of one name
+// would have the same steps.
 func (in *Interp) hostsOf(c *builtins.Call, v starlark.Value) ([]*job.Host, error) {
 	if pattern, ok := starlark.AsString(v); ok {
 		return in.meantBy(c, pattern)
@@ -190,6 +176,7 @@ func (in *Interp) hostsOf(c *builtins.Call, v starlark.Value) ([]*job.Host, erro
 		return nil, fmt.Errorf("hosts: got %s, want a list of hosts or a pattern", v.Type())
 	}
 	var hosts []*job.Host
+	named := map[string]bool{}
 	iter := list.Iterate()
 	defer iter.Done()
 	var item starlark.Value
@@ -208,7 +195,12 @@ func (in *Interp) hostsOf(c *builtins.Call, v starlark.Value) ([]*job.Host, erro
 		if err != nil {
 			return nil, err
 		}
-		hosts = append(hosts, found...)
+		for _, h := range found {
+			if !named[h.Name()] {
+				named[h.Name()] = true
+				hosts = append(hosts, h)
+			}
+		}
 	}
 	return hosts, nil
 }

@@ -59,6 +59,21 @@ def work(h):
     fail()
 def main():
     each(["a", "b", "c"], work, serial=1)`, "1 of 3 hosts failed, and max_fail is 0; 2 were not begun", "at a"},
+		{"a host named twice", `
+def main():
+    print([o.host for o in each(["b", "a", "b"], lambda h: None)])`, "", `["b", "a"]`},
+		{"batches that grow", `
+def work(h):
+    if h.name == "h9":
+        fail()
+def main():
+    each(["h%d" % n for n in range(20)], work, serial=[1, 3, "25%"])`, "1 of 20 hosts failed, and max_fail is 0; 6 were not begun", ""},
+		{"the last size of batches again", `
+def work(h):
+    if h.name == "h5":
+        fail()
+def main():
+    each(["h%d" % n for n in range(20)], work, serial=[1, 2])`, "1 of 20 hosts failed, and max_fail is 0; 13 were not begun", ""},
 		{"no host is known", `
 def main():
     each(["a", "nobody"], lambda h: print("at", h.name))`, "each: no host nobody", ""},
