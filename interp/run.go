@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -270,14 +271,20 @@ func (e *InterruptedError) Error() string { return "interrupted: " + e.Err.Error
 // Unwrap returns what the script was doing.
 func (e *InterruptedError) Unwrap() error { return e.Err }
 
-// Unreachable reports whether err comes from a host that could not be reached, logged in to, or asked.
+// Unreachable reports whether err comes from hosts that could not be reached, logged in to, or asked. Of many errors
+// all must: with a failure among them it is a failure.
 func Unreachable(err error) bool {
-	var unasked *job.UnaskedError
-	var past *PastError
-	if errors.As(err, &past) {
-		return past.state == "unreachable"
+	for ; err != nil; err = errors.Unwrap(err) {
+		switch e := err.(type) {
+		case *transport.UnreachableError, *transport.AuthError, *transport.HostKeyError, *job.UnaskedError:
+			return true
+		case *PastError:
+			return e.state == "unreachable"
+		case interface{ Unwrap() []error }:
+			return !slices.ContainsFunc(e.Unwrap(), func(part error) bool { return !Unreachable(part) })
+		}
 	}
-	return transport.NotSent(err) || errors.As(err, &unasked)
+	return false
 }
 
 // hostOf returns the host that could not be reached.

@@ -3,8 +3,6 @@ package main
 import (
 	"errors"
 
-	"starling/internal/transport"
-
 	"starling/interp"
 )
 
@@ -47,7 +45,7 @@ func codeOf(err error) int {
 		return coded.code
 	case errors.As(err, &interrupted), errors.Is(err, errInterrupted):
 		return exitInterrupted
-	case transport.NotSent(err), interp.Unreachable(err):
+	case interp.Unreachable(err):
 		return exitUnreachable
 	}
 	return exitFailed
