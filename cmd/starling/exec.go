@@ -25,6 +25,7 @@ type execFlags struct {
 	background, poll string
 	forks, sandbox   int
 	json, stream     bool
+	polls            bool // -P was given
 }
 
 func (r *root) execCommand() *cobra.Command {
@@ -40,6 +41,7 @@ left to itself, and its ids are printed with the command that reaps them.`,
 		Example: `  starling exec web,db -- uptime
   starling exec 'web[01:20]' -B 1h -P 30s -- 'apt-get update && apt-get -y upgrade'`,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			f.polls = cmd.Flags().Changed("poll")
 			at := cmd.ArgsLenAtDash()
 			if at != 1 || len(args) < 2 {
 				return &helpfulError{errors.New("starling exec takes one PATTERN, then -- and the CMD"), "starling help exec"}
@@ -57,12 +59,15 @@ left to itself, and its ids are printed with the command that reaps them.`,
 	flags.IntVar(&f.forks, "forks", job.DefaultForks, "work on at most `N` hosts at an instant")
 	flags.IntVar(&f.sandbox, "sandbox", 0, "act on `N` throwaway SSH hosts inside this program; PATTERN all is all of them")
 	flags.BoolVar(&f.json, "json", false, "write events to standard output, one JSON object per line")
-	flags.BoolVar(&f.stream, "stream", false, "print each host's answer as it comes, its name in front of every line")
+	flags.BoolVar(&f.stream, "stream", false, "print what each host writes, line by line as it comes, its name in front; with -B when its job has ended")
 	return cmd
 }
 
-// times reads -B and -P.
-func (f *execFlags) times() (limit, poll time.Duration, err error) {
+// check reads -B and -P, and reports what is wrong with the flags themselves.
+func (f *execFlags) check() (limit, poll time.Duration, err error) {
+	if err := checkNumbers(f.forks, f.sandbox); err != nil {
+		return 0, 0, err
+	}
 	if f.background != "" {
 		if limit, err = spec.ParseDuration(f.background); err != nil || limit == 0 {
 			return 0, 0, fmt.Errorf("-B %q: want a time such as 90s or 2h", f.background)
@@ -71,11 +76,14 @@ func (f *execFlags) times() (limit, poll time.Duration, err error) {
 	if poll, err = spec.ParseDuration(f.poll); err != nil {
 		return 0, 0, fmt.Errorf("-P %q: want a time such as 15s, or 0", f.poll)
 	}
+	if f.polls && f.background == "" {
+		return 0, 0, errors.New("-P says how often to look at a job: give -B too, for how long it may run")
+	}
 	return limit, poll, nil
 }
 
 func (r *root) exec(ctx context.Context, pattern string, words []string, f execFlags) error {
-	limit, poll, err := f.times()
+	limit, poll, err := f.check()
 	if err != nil {
 		return usage(err)
 	}
@@ -110,7 +118,19 @@ func (r *root) exec(ctx context.Context, pattern string, words []string, f execF
 	code := exitCode(outcomesOf(answers), nil, "warn")
 	view.Sink()(event.Event{Time: time.Now(), Kind: event.RunEnd, Run: id, Code: &code, Elapsed: time.Since(began)})
 	view.Close()
+	r.advise(answers)
 	return s.end(ctx, id, code)
+}
+
+// advise tells what helps against the errors of hosts, each advice once.
+func (r *root) advise(answers []answer) {
+	told := map[string]bool{"": true}
+	for _, a := range answers {
+		if hint := hintOf(a.err); !told[hint] {
+			told[hint] = true
+			r.voice().hint(hint)
+		}
+	}
 }
 
 // command is the words of a command line as a command: one is for the shell, several are run as they are.
@@ -131,7 +151,7 @@ type answer struct {
 	err    error
 }
 
-// onAll runs the command on all hosts side by side.
+// onAll runs the command on all hosts side by side. With stream, what they write is told as they write it.
 func (s *session) onAll(ctx context.Context, hosts []*job.Host, cmd job.Command, poll time.Duration, sink event.Sink, stream bool) []answer {
 	answers := make([]answer, len(hosts))
 	events := func(e event.Event) {
@@ -144,12 +164,14 @@ func (s *session) onAll(ctx context.Context, hosts []*job.Host, cmd job.Command,
 			began := time.Now()
 			events(event.Event{Time: began, Kind: event.HostStart, Host: h.Name()})
 			a := answer{host: h}
-			a.result, a.err = s.on(ctx, h, cmd, poll)
+			if stream {
+				a.result, a.err = s.streamed(ctx, h, cmd, poll, events)
+			} else {
+				a.result, a.err = s.on(ctx, h, cmd, poll)
+			}
 			h.Yield()
-			if a.err == nil && stream {
-				for _, line := range answerLines(a.result) {
-					events(event.Event{Time: time.Now(), Kind: event.Output, Host: h.Name(), Msg: line})
-				}
+			if a.err != nil && ctx.Err() != nil {
+				a.err = &interp.InterruptedError{Err: context.Cause(ctx)}
 			}
 			ev := event.Event{Time: time.Now(), Kind: event.HostEnd, Host: h.Name(), Elapsed: time.Since(began), State: a.state()}
 			if a.err != nil {
@@ -181,6 +203,21 @@ func (s *session) on(ctx context.Context, h *job.Host, cmd job.Command, poll tim
 		return r, err
 	}
 	return results[0], nil
+}
+
+// streamed is on, with every line told that the command writes: at once, or those of a job when it has ended.
+func (s *session) streamed(ctx context.Context, h *job.Host, cmd job.Command, poll time.Duration, events event.Sink) (job.Result, error) {
+	t := newTeller(func(line string) {
+		events(event.Event{Time: time.Now(), Kind: event.Output, Host: h.Name(), Msg: line})
+	})
+	defer t.end()
+	cmd.Watch = t.take
+	r, err := s.on(ctx, h, cmd, poll)
+	if cmd.Limit > 0 {
+		t.take(job.Stdout, r.Stdout)
+		t.take(job.Stderr, r.Stderr)
+	}
+	return r, err
 }
 
 func (a answer) state() string {
@@ -225,7 +262,7 @@ func (r *root) printAnswers(answers []answer) {
 		if a.err != nil {
 			text = a.err.Error()
 		} else if a.result.Failed() {
-			text = strings.TrimRight(fmt.Sprintf("(%s%s)\n%s", a.result.State, rcOf(a.result), text), "\n")
+			text = strings.TrimRight(fmt.Sprintf("(%s)\n%s", a.how(), text), "\n")
 		}
 		if _, ok := hosts[text]; !ok {
 			order = append(order, text)
@@ -246,11 +283,12 @@ func (r *root) printAnswers(answers []answer) {
 	}
 }
 
-func rcOf(r job.Result) string {
-	if !r.HasRC {
-		return ""
+// how is how a command ended, in a few words.
+func (a answer) how() string {
+	if !a.result.HasRC {
+		return string(a.result.State)
 	}
-	return fmt.Sprintf(", rc %d", r.RC)
+	return fmt.Sprintf("%s, rc %d", a.result.State, a.result.RC)
 }
 
 // answerLines are the lines that a command wrote, standard error behind standard output.

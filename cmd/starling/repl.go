@@ -44,6 +44,9 @@ and the exit code is 3.`,
 }
 
 func (r *root) repl(ctx context.Context, on string, sandbox int) error {
+	if err := checkNumbers(job.DefaultForks, sandbox); err != nil {
+		return usage(err)
+	}
 	s, err := r.open(ctx, sandbox)
 	if err != nil {
 		return err

@@ -175,7 +175,11 @@ func (r *root) listRuns(ctx context.Context, last int) error {
 	w := tabwriter.NewWriter(r.io.out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "RUN\tSTARTED\tHOSTS\tHOW IT ENDED\tSCRIPT")
 	for _, run := range runs {
-		fmt.Fprintf(w, "%s\t%s ago\t%d\t%s\t%s\n", run.ID, ui.Duration(time.Since(run.Started).Truncate(time.Second)), len(run.Targets), s.howEnded(run), ui.Safe(run.Script))
+		what := run.Script
+		if what == "" && len(run.Args) > 1 { // starling exec has none
+			what = strings.Join(run.Args[1:], " ")
+		}
+		fmt.Fprintf(w, "%s\t%s ago\t%d\t%s\t%s\n", run.ID, ui.Duration(time.Since(run.Started).Truncate(time.Second)), len(run.Targets), s.howEnded(run), ui.Safe(what))
 	}
 	return w.Flush()
 }

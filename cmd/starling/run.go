@@ -71,16 +71,26 @@ func (f *runFlags) check() (vars map[string]string, err error) {
 	switch {
 	case f.unreaped != "fail" && f.unreaped != "wait" && f.unreaped != "warn":
 		return nil, fmt.Errorf("--unreaped %q: want fail, wait or warn", f.unreaped)
-	case f.forks < 1:
-		return nil, fmt.Errorf("--forks %d: want at least 1", f.forks)
 	case f.serial < 0:
 		return nil, fmt.Errorf("--serial %d: want 0 or more", f.serial)
-	case f.sandbox < 0:
-		return nil, fmt.Errorf("--sandbox %d: want the number of hosts", f.sandbox)
 	case f.limit != "" && f.on == "" && f.sandbox == 0:
 		return nil, fmt.Errorf("--limit %q narrows --on, which was not given", f.limit)
 	}
+	if err := checkNumbers(f.forks, f.sandbox); err != nil {
+		return nil, err
+	}
 	return variables(f.vars)
+}
+
+// checkNumbers reports what is wrong with the flags --forks and --sandbox.
+func checkNumbers(forks, sandbox int) error {
+	switch {
+	case forks < 1:
+		return fmt.Errorf("--forks %d: want at least 1", forks)
+	case sandbox < 0:
+		return fmt.Errorf("--sandbox %d: want the number of hosts", sandbox)
+	}
+	return nil
 }
 
 // variables reads pairs of the form NAME=VALUE.

@@ -22,6 +22,8 @@ type Command struct {
 	// whoever started it. "" is none.
 	Key     string
 	OKCodes []int // exit codes that are a success; nil is zero alone
+	// Watch, when not nil, gets what an attached command writes, as it comes; both streams may call it at a time.
+	Watch func(from Stream, p []byte)
 	// Limit is the ceiling that the host keeps for a detached job; 0 is none.
 	Limit time.Duration
 }

@@ -84,7 +84,7 @@ func (h *Host) Run(ctx context.Context, cmd Command, timeout time.Duration) (Res
 func (h *Host) attach(ctx context.Context, line string, cmd Command, timeout time.Duration) (a *attached, timedOut bool, err error) {
 	nonce, most := newNonce(), int(h.engine.cfg.OutputCap)
 	a = &attached{cookie: newNonce(), out: newTail(most), err: newTail(most)}
-	a.streams = wire.NewShellStreams(nonce, a.out, a.err, a.begin)
+	a.streams = wire.NewShellStreams(nonce, cmd.watched(a.out, Stdout), cmd.watched(a.err, Stderr), a.begin)
 	request, err := wire.Encode(nonce, 1, wire.Shell{Cookie: a.cookie, Cmd: []byte(cmd.Text), Argv: cmd.Argv, Env: cmd.env(), Chdir: cmd.Chdir})
 	if err != nil {
 		return a, false, err
@@ -115,6 +115,25 @@ func (h *Host) attach(ctx context.Context, line string, cmd Command, timeout tim
 		h.answered()
 	}
 	return a, timedOut, err
+}
+
+// watched is w, with Watch looking on.
+func (c *Command) watched(w io.Writer, from Stream) io.Writer {
+	if c.Watch == nil {
+		return w
+	}
+	return &watcher{w, from, c.Watch}
+}
+
+type watcher struct {
+	to    io.Writer
+	from  Stream
+	watch func(Stream, []byte)
+}
+
+func (w *watcher) Write(p []byte) (int, error) {
+	w.watch(w.from, p)
+	return w.to.Write(p)
 }
 
 // end has the host end the command's process tree. When only the command's time is up, what it still writes on the
