@@ -64,8 +64,9 @@ func (e *InDoubtError) Hint() string { return "starling jobs show " + e.ID }
 type UnaskedError struct {
 	Host  string
 	IDs   []string
-	Since time.Time // when the host last answered; zero when it never did
-	Looks int       // how many looks failed since
+	Since time.Time     // when the host last answered; zero when it never did
+	Looks int           // how many looks failed since
+	Over  time.Duration // from the first of these to the last
 	Err   error
 }
 
@@ -74,8 +75,8 @@ func (e *UnaskedError) Error() string {
 	if !e.Since.IsZero() {
 		seen = "it last answered at " + e.Since.UTC().Format(time.RFC3339)
 	}
-	return fmt.Sprintf("%s: job %s: the host could not be asked (%d looks failed, %s); the job may still run: %v",
-		e.Host, strings.Join(e.IDs, ", "), e.Looks, seen, e.Err)
+	return fmt.Sprintf("%s: job %s: the host could not be asked (%d looks failed over %s, %s); the job may still run: %v",
+		e.Host, strings.Join(e.IDs, ", "), e.Looks, e.Over.Round(100*time.Millisecond), seen, e.Err)
 }
 func (e *UnaskedError) Unwrap() error { return e.Err }
 

@@ -156,7 +156,7 @@ func (h *Host) wait(ctx context.Context, ids []string, p Pace, any bool) ([]Resu
 		pause, over := p.next(began, looks, lost.looks > 0)
 		if over || lost.looks > 0 && h.outlived(ctx, pending) {
 			if lost.looks > 0 {
-				return nil, &UnaskedError{Host: h.Name(), IDs: pending, Since: h.seen(), Looks: lost.looks, Err: lost.err}
+				return nil, &UnaskedError{Host: h.Name(), IDs: pending, Since: h.seen(), Looks: lost.looks, Over: time.Since(lost.since), Err: lost.err}
 			}
 			return inOrder(ids, known), nil
 		}
@@ -176,10 +176,16 @@ func (h *Host) wait(ctx context.Context, ids []string, p Pace, any bool) ([]Resu
 // missed counts looks in a row that could not be made.
 type missed struct {
 	looks int
+	since time.Time
 	err   error
 }
 
-func (m *missed) add(err error) { m.looks, m.err = m.looks+1, err }
+func (m *missed) add(err error) {
+	if m.looks == 0 {
+		m.since = time.Now()
+	}
+	m.looks, m.err = m.looks+1, err
+}
 
 // sift takes in what a look has found and returns the jobs that have not ended.
 func (h *Host) sift(pending []string, results []Result, known map[string]Result) []string {
