@@ -52,9 +52,11 @@ type Options struct {
 
 // Outcome is how the script ended on one host.
 type Outcome struct {
-	Host    string // "" for a script without hosts
-	Err     error  // nil: it ran to its end
-	Skipped bool   // it was not started, since an earlier batch had failed
+	Host string // "" for a script without hosts
+	Err  error  // nil: it ran to its end
+	// Value is what main() returned, frozen; nil when there is no main, or Err.
+	Value   starlark.Value
+	Skipped bool // it was not started, since an earlier batch had failed
 	Elapsed time.Duration
 }
 
@@ -194,7 +196,9 @@ func (in *Interp) thread(ctx context.Context, program *starlark.Program, h *job.
 	globals, err := program.Init(thread, in.predeclared)
 	globals.Freeze()
 	if main, ok := globals["main"].(starlark.Callable); ok && err == nil {
-		_, err = starlark.Call(thread, main, nil, nil)
+		if out.Value, err = starlark.Call(thread, main, nil, nil); err == nil {
+			out.Value.Freeze()
+		}
 	}
 	if err != nil && ctx.Err() != nil {
 		err = &InterruptedError{Err: err}

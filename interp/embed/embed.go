@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"path"
 
+	"go.starlark.net/starlark"
+
 	"starling/builtins"
 	"starling/internal/event"
 	"starling/internal/job"
@@ -60,6 +62,26 @@ type Report struct {
 	Unreaped []Record // jobs that may run and whose end nobody has seen
 }
 
+// Results returns the Results that main() returned, by itself or in a list, host by host. What else it returned is in
+// the Outcomes.
+func (r Report) Results() []Result {
+	var out []Result
+	add := func(v starlark.Value) {
+		if r, ok := v.(*builtins.Result); ok {
+			out = append(out, r.Result)
+		}
+	}
+	for _, o := range r.Outcomes {
+		add(o.Value)
+		if list, ok := o.Value.(starlark.Iterable); ok {
+			for v := range starlark.Elements(list) {
+				add(v)
+			}
+		}
+	}
+	return out
+}
+
 // Run carries a script out and returns how it ended on each host. The error is that of a script that does not compile,
 // or of hosts that are not in the Fleet; nothing was run then.
 func (f *Fleet) Run(ctx context.Context, s Script) (Report, error) {
@@ -80,12 +102,18 @@ func (f *Fleet) Run(ctx context.Context, s Script) (Report, error) {
 		return Report{}, err
 	}
 	var on []*job.Host
+	named := map[string]bool{}
 	for _, pattern := range s.On {
 		hosts, err := world.hosts(ctx, pattern)
 		if err != nil {
 			return Report{}, err
 		}
-		on = append(on, hosts...)
+		for _, h := range hosts {
+			if !named[h.Name()] {
+				named[h.Name()] = true
+				on = append(on, h)
+			}
+		}
 	}
 	in.On(on)
 	outcomes, err := in.Execute(ctx)

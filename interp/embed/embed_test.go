@@ -21,15 +21,21 @@ func TestOwnTransportAndUnreaped(t *testing.T) {
 		},
 		Vars: map[string]string{"who": "me"},
 	}
-	report, err := fleet.Run(t.Context(), embed.Script{Path: "x.star", On: []string{"h*"}, Source: []byte(`
+	report, err := fleet.Run(t.Context(), embed.Script{Path: "x.star", On: []string{"h*", "here"}, Source: []byte(`
 run("test $HOME = " + quote(run("pwd").stdout))
 job = run("echo " + quote(var("who")), async=60, poll=0)
 while not jobs()[0].finished:
     pass
+
+def main():
+    return run("echo " + host().name)
 `)})
 	require.NoError(t, err)
 	require.NoError(t, report.Outcomes[0].Err)
+	require.Len(t, report.Outcomes, 1, "a host that is named twice is one")
 	require.Equal(t, "here", report.Outcomes[0].Host)
+	require.Len(t, report.Results(), 1)
+	require.Equal(t, "here\n", string(report.Results()[0].Stdout))
 	require.Len(t, report.Unreaped, 1)
 
 	_, err = fleet.Run(t.Context(), embed.Script{Path: "x.star", On: []string{"nobody"}, Source: []byte(`run("x")`)})

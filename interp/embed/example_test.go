@@ -37,16 +37,20 @@ func ExampleFleet() {
 	}
 	report, err := fleet.Run(ctx, embed.Script{Path: "deploy.star", Source: []byte(`
 def deploy(h):
-    job = run("sleep 1; echo deployed for " + ticket(), async=60, poll=0)
-    return wait(job).stdout
+    print("deploying to", h.name)
+    return wait(run("sleep 1; echo deployed for " + ticket(), async=60, poll=0))
 
 def main():
-    for o in each(hosts(), deploy, serial=1):
-        print(o.host, o.value)
+    return [o.value for o in each(hosts(), deploy, serial=1)]
 `)})
+	for _, r := range report.Results() {
+		fmt.Printf("%s %s: %s", r.Host, r.State, r.Stdout)
+	}
 	fmt.Println(err, report.Outcomes[0].Err, len(report.Unreaped))
 	// Output:
-	// sandbox1 deployed for OPS-7
-	// sandbox2 deployed for OPS-7
+	// deploying to sandbox1
+	// deploying to sandbox2
+	// sandbox1 succeeded: deployed for OPS-7
+	// sandbox2 succeeded: deployed for OPS-7
 	// <nil> <nil> 0
 }
