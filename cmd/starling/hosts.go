@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -23,26 +24,21 @@ func (r *root) hostsCommand() *cobra.Command {
 			return r.showHosts(cmd.Context(), append(args, "all")[0], asJSON, graph)
 		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "the whole inventory, as ansible-inventory --list prints it")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "as ansible-inventory --list prints it")
 	cmd.Flags().BoolVar(&graph, "graph", false, "the groups as a tree, from the group PATTERN down")
 	return cmd
 }
 
 func (r *root) showHosts(ctx context.Context, pattern string, asJSON, graph bool) error {
+	if asJSON && graph {
+		return usage(errors.New("--json and --graph: one of them is enough"))
+	}
 	s := &session{root: r}
 	world, err := s.world(ctx)
 	if err != nil {
 		return err
 	}
-	switch {
-	case asJSON:
-		text, err := world.JSON()
-		if err != nil {
-			return err
-		}
-		_, err = fmt.Fprintf(r.io.out, "%s\n", text)
-		return err
-	case graph:
+	if graph {
 		text, err := world.Graph(pattern)
 		if err != nil {
 			return usage(err)
@@ -53,6 +49,14 @@ func (r *root) showHosts(ctx context.Context, pattern string, asJSON, graph bool
 	hosts, err := world.Match(pattern)
 	if err != nil {
 		return usage(err)
+	}
+	if asJSON {
+		text, err := world.JSONOf(hosts)
+		if err != nil {
+			return err
+		}
+		_, err = r.io.out.Write(text)
+		return err
 	}
 	w := tabwriter.NewWriter(r.io.out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "HOST\tADDRESS\tGROUPS\tVARIABLE\tFROM")

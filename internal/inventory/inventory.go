@@ -76,8 +76,8 @@ type Inventory struct {
 	hosts      []Host // in the order of the group all
 	index      map[string]int
 	members    map[*group][]int
-	empty      bool // no source at all: names stand for themselves
-	plain      bool // made of such names
+	empty      bool     // no source at all: names stand for themselves
+	sources    []string // as they were given
 	configFile string
 	warnings   []string
 }
@@ -101,7 +101,7 @@ func Load(ctx context.Context, sources []string, o Options) (*Inventory, error) 
 	}
 	inv := newInventory(l.tree, o.ConfigFile)
 	inv.warnings = once(append(l.warnings, inv.warnings...))
-	inv.empty = len(sources) == 0
+	inv.empty, inv.sources = len(sources) == 0, sources
 	return inv, nil
 }
 

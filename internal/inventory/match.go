@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 
+	"al.essio.dev/pkg/shellescape"
+
 	"starling/internal/transport"
 )
 
@@ -178,10 +180,20 @@ func (inv *Inventory) unknown(name string) error {
 	if like := near(name, names); like != "" {
 		err.Problem += fmt.Sprintf(" (did you mean %s?)", like)
 	}
-	if !inv.plain {
-		err.Advice = "starling hosts   # lists them"
-	}
+	err.Advice = inv.listing()
 	return err
+}
+
+// listing is the command that lists what there is; "" when it is names of the command line, or too long a command.
+func (inv *Inventory) listing() string {
+	words := []string{"starling", "hosts"}
+	for _, source := range inv.sources {
+		words = append(words, "-i", source)
+	}
+	if command := shellescape.QuoteCommand(words); len(words) > 2 && len(command) < 200 {
+		return command
+	}
+	return ""
 }
 
 // adHoc makes an inventory of the names in a pattern.

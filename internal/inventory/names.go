@@ -51,7 +51,7 @@ func targets(hosts []Host) []transport.Target {
 // of makes an inventory of hosts that are known already.
 func of(hosts []transport.Target) *Inventory {
 	t := newTree()
-	inv := &Inventory{tree: t, index: map[string]int{}, members: map[*group][]int{}, plain: true}
+	inv := &Inventory{tree: t, index: map[string]int{}, members: map[*group][]int{}}
 	all, ungrouped := t.all(), t.group["ungrouped"]
 	for _, target := range hosts {
 		if _, again := inv.index[target.Name]; again {

@@ -4,21 +4,29 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 )
 
 // JSON returns the whole inventory as ansible-inventory --list does: _meta.hostvars with all variables of each host, and
 // for each group its hosts and children. An executable that prints it is an inventory, for Starling and for Ansible.
-func (inv *Inventory) JSON() ([]byte, error) {
+func (inv *Inventory) JSON() ([]byte, error) { return inv.JSONOf(inv.hosts) }
+
+// JSONOf is JSON with these hosts alone.
+func (inv *Inventory) JSONOf(hosts []Host) ([]byte, error) {
+	if inv.empty {
+		inv = of(targets(hosts))
+	}
 	type listed struct {
 		Children []string `json:"children,omitempty"`
 		Hosts    []string `json:"hosts,omitempty"`
 	}
-	hostvars := map[string]any{}
+	hostvars, among := map[string]any{}, map[string]bool{}
 	out := map[string]any{"_meta": map[string]any{"hostvars": hostvars}}
-	for _, h := range inv.hosts {
+	for _, h := range hosts {
+		among[h.Target.Name] = true
 		if len(h.Vars) > 0 {
-			hostvars[h.Target.Name] = h.Vars
+			hostvars[h.Target.Name] = written(h.Vars)
 		}
 	}
 	if inv.tree != nil {
@@ -28,7 +36,7 @@ func (inv *Inventory) JSON() ([]byte, error) {
 				l.Children = append(l.Children, child.name)
 			}
 			for _, h := range g.hosts {
-				if g != inv.tree.all() {
+				if g != inv.tree.all() && among[h.name] {
 					l.Hosts = append(l.Hosts, h.name)
 				}
 			}
@@ -41,7 +49,32 @@ func (inv *Inventory) JSON() ([]byte, error) {
 }
 
 // JSON returns the variables of a host as ansible-inventory --host does.
-func (h Host) JSON() ([]byte, error) { return marshal(h.Vars) }
+func (h Host) JSON() ([]byte, error) { return marshal(written(h.Vars)) }
+
+// written is a value as JSON is to have it: 1.0 is 1.0, and not the whole number 1 to who reads it.
+func written(v any) any {
+	switch v := v.(type) {
+	case float64:
+		text := strconv.FormatFloat(v, 'g', -1, 64)
+		if !strings.ContainsAny(text, ".e") {
+			text += ".0"
+		}
+		return json.Number(text)
+	case []any:
+		out := make([]any, len(v))
+		for i, each := range v {
+			out[i] = written(each)
+		}
+		return out
+	case map[string]any:
+		out := make(map[string]any, len(v))
+		for name, each := range v {
+			out[name] = written(each)
+		}
+		return out
+	}
+	return v
+}
 
 func marshal(v any) ([]byte, error) {
 	var b bytes.Buffer

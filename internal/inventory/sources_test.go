@@ -126,7 +126,7 @@ func TestWarnings(t *testing.T) {
 
 // What an inventory prints as JSON is an inventory that says the same.
 func TestJSONIsAnInventory(t *testing.T) {
-	for _, dir := range []string{"ini-groups/hosts", "ini-values/hosts", "yaml-groups/hosts.yml", "connection/hosts"} {
+	for _, dir := range []string{"ini-groups/hosts", "ini-values/hosts", "yaml-groups/hosts.yml", "yaml-values/hosts.yaml", "connection/hosts"} {
 		first, err := Load(t.Context(), []string{filepath.Join("testdata/ansible", dir)}, Options{})
 		require.NoError(t, err)
 		src, err := first.JSON()
@@ -139,6 +139,7 @@ func TestJSONIsAnInventory(t *testing.T) {
 			require.True(t, ok)
 			require.Equal(t, h.Groups, other.Groups)
 			require.Equal(t, h.Target, other.Target)
+			require.Equal(t, h.Vars, other.Vars)
 		}
 	}
 }
