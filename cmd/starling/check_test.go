@@ -80,18 +80,3 @@ copy(content="changed", dest="changed", mode="0600", backup=True)
 	out, _, _, _ = newProgram(t).run(0, "run", "-F", config, "--on", "web1", "--check", "--diff", own)
 	require.Contains(t, out, "--- /dev/null\n+++ changed\n@@ -0,0 +1 @@\n+changed\n")
 }
-
-// With a journal that can't be used nothing is started.
-func TestBrokenJournal(t *testing.T) {
-	servers, config := hosts(t, "web1")
-	script := filepath.Join(t.TempDir(), "x.star")
-	require.NoError(t, os.WriteFile(script, []byte("wait(run('touch changed', async=60, poll=0))\n"), 0o600))
-	p := newProgram(t)
-	require.NoError(t, os.WriteFile(p.journal, []byte(strings.Repeat("no journal ", 1000)), 0o600))
-	_, errs, _, code := p.run(0, "run", "-F", config, "--on", "web1", script)
-	require.Equal(t, exitFailed, code)
-	require.Contains(t, errs, p.journal)
-	require.Contains(t, errs, "starling: hint:")
-	require.NoFileExists(t, filepath.Join(servers[0].Home, "changed"))
-	require.Zero(t, servers[0].Accepted())
-}

@@ -112,11 +112,11 @@ func classify(err error) error {
 func hint(path string, err error) string {
 	switch {
 	case errors.Is(err, ErrNewer):
-		return "use the newest starling of this machine, or name another folder with XDG_STATE_HOME"
+		return "use the newest starling of this machine, or name another file with --journal"
 	case errors.Is(err, ErrCorrupt), errors.Is(err, ErrForeign):
 		return fmt.Sprintf("move %s and its -wal and -shm aside; jobs stay on their hosts: starling jobs list --on PATTERN", path)
 	case errors.Is(err, ErrReadOnly):
-		return fmt.Sprintf("make %s writable for this user, or name another folder with XDG_STATE_HOME", filepath.Dir(path))
+		return fmt.Sprintf("make %s writable for this user, or name another file with --journal", filepath.Dir(path))
 	case errors.Is(err, ErrFull):
 		return fmt.Sprintf("make room on the file system of %s", filepath.Dir(path))
 	case errors.Is(err, ErrBusy):
