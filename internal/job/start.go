@@ -144,14 +144,28 @@ func (h *Host) refused(ctx context.Context, id string, err error) {
 }
 
 // record writes down what was seen of a job. That the journal can't be written is a warning here, since what was seen
-// is true all the same. It goes on when ctx has ended: what the host did must not be forgotten for that.
+// is true all the same. It takes as long as other programs' writes do, and goes on for a while when ctx has ended: what
+// the host did must not be forgotten for that.
 func (h *Host) record(ctx context.Context, id string, s Seen) {
 	h.engine.note(id, s)
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	ctx, cancel := outlasting(ctx, 10*time.Second)
 	defer cancel()
 	if err := h.engine.cfg.Recorder.Update(ctx, id, s); err != nil && !errors.Is(err, ErrNoRecord) {
 		h.emit(event.Event{Kind: event.Warning, Job: id, Msg: "the journal could not be brought up to date: " + err.Error()})
 	}
+}
+
+// outlasting returns a context that ends so much later than ctx.
+func outlasting(ctx context.Context, more time.Duration) (context.Context, context.CancelFunc) {
+	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		select {
+		case <-time.After(more):
+			cancel()
+		case <-longer.Done():
+		}
+	})
+	return longer, func() { stop(); cancel() }
 }
 
 // permanent reports whether trying again without a change is of no use.
