@@ -120,6 +120,11 @@ func TestKeys(t *testing.T) {
 		{"the same key", "run('x', async=60, poll=0, key='a')\nrun('x', async=60, key='a')", 0},
 		{"a key that is not known", "run('x', async=60, poll=0, key='a')\nrun('x', async=60, key=var('k'))", 0},
 		{"two that leave it", "run('x', async=60, poll=0, key='a')\nrun('x', async=60, poll=0, key='a')", 2},
+		{"two of which one is waited for", "run('x', async=60, poll=0, key='a')\nwait(run('x', async=60, poll=0, key='a'))", 0},
+		{"two of different keys", "run('x', async=60, poll=0, key='a')\nwait(run('x', async=60, poll=0, key='b'))", 1},
+		{"one that is waited for under a key that is not known", "run('x', async=60, poll=0, key='a')\nwait(run('x', async=60, poll=0, key=var('k')))", 0},
+		{"through a function", "def f():\n    return run('x', async=60, poll=0, key='a')\nf()\nwait(f())", 0},
+		{"that a function returns to nobody", "def f():\n    return run('x', async=60, poll=0, key='a')\nf()\nf()", 2},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {

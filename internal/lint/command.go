@@ -23,24 +23,48 @@ func (p *project) commands(c *call) {
 			continue
 		}
 		parts, argv := c.file.command(e)
-		for _, s := range parts {
-			chain := programs(s.words)
-			for _, words := range chain {
-				if reboots(words) {
-					p.report(c.file, HandRolledReboot, syntax.Start(e), "reboot() waits until the host is back, and knows that it was down",
-						"%s: %s reboots the host behind the connection's back", c.spec.Name, words[0])
-				}
-				if name := path.Base(words[0]); name == "nohup" || name == "setsid" || name == "disown" {
-					p.report(c.file, BackgroundByShell, syntax.Start(e), "async=SECONDS, poll=0 starts a job that outlives the connection, and whose end can be seen",
-						"%s: %s leaves a process behind of which nobody learns how it ends", c.spec.Name, name)
-				}
+		p.run(c, e, parts, argv)
+	}
+}
+
+// run looks at the simple commands of e, and at those that they give to a shell.
+func (p *project) run(c *call, e syntax.Expr, parts []simple, argv bool) {
+	for _, s := range parts {
+		chain := programs(s.words)
+		for _, words := range chain {
+			if reboots(words) {
+				p.report(c.file, HandRolledReboot, syntax.Start(e), "reboot() waits until the host is back, and knows that it was down",
+					"%s: %s reboots the host behind the connection's back", c.spec.Name, words[0])
+			}
+			if name := path.Base(words[0]); name == "nohup" || name == "setsid" || name == "disown" {
+				p.report(c.file, BackgroundByShell, syntax.Start(e), "async=SECONDS, poll=0 starts a job that outlives the connection, and whose end can be seen",
+					"%s: %s leaves a process behind of which nobody learns how it ends", c.spec.Name, name)
+			}
+			if at := script(words); at > 0 {
+				p.run(c, e, divide(words[at]), false)
 			}
 		}
-		if n := len(parts); n > 0 && !argv && parts[n-1].background && parts[n-1].redirected {
-			p.report(c.file, BackgroundByShell, syntax.Start(e), "async=SECONDS, poll=0 starts a job that outlives the connection, and whose end can be seen",
-				"%s: & at the end leaves a process behind of which nobody learns how it ends", c.spec.Name)
+	}
+	if n := len(parts); n > 0 && !argv && parts[n-1].background && parts[n-1].redirected {
+		p.report(c.file, BackgroundByShell, syntax.Start(e), "async=SECONDS, poll=0 starts a job that outlives the connection, and whose end can be seen",
+			"%s: & at the end leaves a process behind of which nobody learns how it ends", c.spec.Name)
+	}
+}
+
+// script returns which of the words is a command that the first one, a shell, is to run (sh -c "…"); 0 if none is.
+func script(words []string) int {
+	if len(words) == 0 || !shells[path.Base(words[0])] {
+		return 0
+	}
+	for i, w := range words[1:] {
+		switch {
+		case !strings.HasPrefix(w, "-") || strings.HasPrefix(w, "--"):
+			return 0
+		case strings.Contains(w, "c") && i+2 < len(words):
+			return i + 2
 		}
 	}
+	return 0
 }
 
 // command returns the simple commands of a CommandLine as far as they are known; argv says that it is a list, and so
@@ -91,6 +115,7 @@ func (f *file) text(e syntax.Expr) (text string, known bool) {
 }
 
 var (
+	shells = words("sh ash bash dash ksh mksh zsh")
 	// prefixes are words of the shell that a command may follow.
 	prefixes = words("! { if then else elif do while until time")
 	// wrappers are programs that start another, each with its options that take a word.

@@ -57,9 +57,9 @@ func (fl *flow) make(f *file, k key) *thing {
 	return t
 }
 
-func (fl *flow) job(f *file, n syntax.Node, index int, limit time.Duration) value {
+func (fl *flow) job(f *file, n syntax.Node, index int, limit time.Duration, named string) value {
 	t := fl.make(f, key{node: n, kind: aJob, index: index})
-	t.limit = limit
+	t.limit, t.named = limit, named
 	return value{t}
 }
 

@@ -21,6 +21,7 @@ type function struct {
 	returns value
 	fresh   []*thing      // jobs that are the caller's from then on
 	limit   time.Duration // of all of fresh, if it is one and known
+	named   string        // the key of all of fresh; unknownKey if they differ in it
 	splices []*thing      // parameters that become part of a command unquoted
 }
 
@@ -109,10 +110,13 @@ func (fl *flow) conclude(fn *function) {
 	})
 	for i, t := range fn.fresh {
 		if i == 0 {
-			fn.limit = t.limit
+			fn.limit, fn.named = t.limit, t.named
 		}
 		if t.limit != fn.limit {
 			fn.limit = 0
+		}
+		if t.named != fn.named {
+			fn.named = unknownKey
 		}
 	}
 }
@@ -175,7 +179,7 @@ func (x *frame) invoke(fn *function, n syntax.Node, args []actual) value {
 		}
 	}
 	if len(fn.fresh) > 0 {
-		out = union(out, fl.job(x.file, n, fn.number(), fn.limit))
+		out = union(out, fl.job(x.file, n, fn.number(), fn.limit, fn.named))
 	}
 	return out
 }
@@ -195,7 +199,7 @@ func (x *frame) copied(fn *function, t *thing, n syntax.Node, given []value) val
 		}
 	})
 	if len(fn.fresh) > 0 {
-		inside = union(inside, x.fl.job(x.file, n, fn.number(), fn.limit))
+		inside = union(inside, x.fl.job(x.file, n, fn.number(), fn.limit, fn.named))
 	}
 	return x.fl.list(x.file, n, inside)
 }

@@ -193,7 +193,7 @@ func (x *frame) native(name string, e *syntax.CallExpr, args []actual) value {
 		if fl.attached(c) {
 			return nil
 		}
-		return fl.job(x.file, e, 0, limit)
+		return fl.job(x.file, e, 0, limit, c.key())
 	}
 	return nil
 }

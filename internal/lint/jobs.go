@@ -86,8 +86,9 @@ func (fl *flow) unreaped() {
 	if fl.every {
 		return
 	}
+	seen := fl.keysSeen()
 	for _, t := range fl.jobs {
-		if t.reaped || t.escaped || t.returned {
+		if t.reaped || t.escaped || t.returned || seen(t.named) {
 			continue
 		}
 		if len(t.looks) > 0 {
@@ -105,6 +106,19 @@ func (fl *flow) unreaped() {
 			msg = "this call starts a job and returns it, and it is never reaped: how it ends is not seen"
 		}
 		fl.p.report(t.file, Unreaped, syntax.Start(t.node), "give it to wait(job) or async_status(job, retries=N, delay=SECONDS); detach(job) if it is to be left alone", "%s", msg)
+	}
+}
+
+// keysSeen returns a function that reports whether the end of a job of a key may be seen, for any call that starts it.
+func (fl *flow) keysSeen() func(named string) bool {
+	keys := map[string]bool{}
+	for _, t := range fl.jobs {
+		if t.named != "" && (t.reaped || t.escaped) {
+			keys[t.named] = true
+		}
+	}
+	return func(named string) bool {
+		return named != "" && (keys[named] || keys[unknownKey] || named == unknownKey && len(keys) > 0)
 	}
 }
 

@@ -86,7 +86,22 @@ func (x *frame) commandLine(c *call, args []actual) {
 		for _, a := range args {
 			if a.node == e && e != nil {
 				x.run(a.v)
+				x.scripts(e)
 			}
+		}
+	}
+}
+
+// scripts notes what an argument vector gives to a shell: ["sh", "-c", text].
+func (x *frame) scripts(e syntax.Expr) {
+	items := itemsOf(e)
+	if items == nil {
+		return
+	}
+	parts, _ := x.file.command(e)
+	for _, words := range programs(parts[0].words) {
+		if at := script(words); at > 0 {
+			x.run(x.fl.last[items[len(items)-len(words)+at]])
 		}
 	}
 }

@@ -43,6 +43,7 @@ type thing struct {
 	attr  string    // of the parameter: "" for itself, plain for what can't do harm in a command
 
 	limit    time.Duration // of a job; 0 if it is not known, spec.Forever
+	named    string        // of a job, its key: whoever sees the end of one job of a key has seen it for all
 	reaped   bool
 	escaped  bool // went somewhere that can't be followed: whatever is put into it does so too
 	returned bool
