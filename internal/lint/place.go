@@ -103,11 +103,24 @@ func (p *project) target(f *file, e *syntax.CallExpr) (*file, *syntax.DefStmt) {
 		return from.resolve(0)
 	}
 	if bound := f.bound[v]; len(bound) == 1 {
-		if def, ok := bound[0].(*syntax.DefStmt); ok {
-			return f, def
+		switch to := bound[0].(type) {
+		case *syntax.DefStmt:
+			return f, to
+		case *syntax.LambdaExpr:
+			return f, p.defOf(id, to)
 		}
 	}
 	return nil, nil
+}
+
+// defOf returns the def that a lambda under a name stands for.
+func (p *project) defOf(name *syntax.Ident, l *syntax.LambdaExpr) *syntax.DefStmt {
+	def := p.lambdas[l]
+	if def == nil {
+		def = &syntax.DefStmt{Name: name, Params: l.Params, Body: []syntax.Stmt{&syntax.ReturnStmt{Result: l.Body}}}
+		p.lambdas[l] = def
+	}
+	return def
 }
 
 // resolve returns the function that is exported under the name; nil if it is none, or not certainly.

@@ -24,6 +24,8 @@ type project struct {
 	files  map[string]*file
 	order  []*file
 	fields map[string]bool // names of fields that scripts give to their own structs
+	// lambdas are those that were called under a name, each as the def that it stands for.
+	lambdas map[*syntax.LambdaExpr]*syntax.DefStmt
 	found  []placed
 	errs   []error
 }
@@ -46,7 +48,8 @@ type export struct {
 }
 
 func newProject(o Options) *project {
-	p := &project{o: o, specs: map[string]*spec.Spec{}, known: map[string]bool{}, files: map[string]*file{}, fields: map[string]bool{}}
+	p := &project{o: o, specs: map[string]*spec.Spec{}, known: map[string]bool{}, files: map[string]*file{}, fields: map[string]bool{},
+		lambdas: map[*syntax.LambdaExpr]*syntax.DefStmt{}}
 	names := o.Names
 	if names == nil {
 		names = []string{"struct", "json", "math", "time"}
