@@ -90,7 +90,7 @@ func (r *root) listHosts(ctx context.Context, s *session, f jobsFlags) error {
 	if err != nil {
 		return err
 	}
-	s.start("", nil, 0)
+	s.start(job.Config{})
 	var rows []jobRow
 	var errs []error
 	for _, t := range targets {

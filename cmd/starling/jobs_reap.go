@@ -47,7 +47,7 @@ func (r *root) reap(ctx context.Context, ids []string, pace job.Pace) error {
 	defer s.close()
 	view := r.watch(false, nil)
 	defer view.Close()
-	s.start("", view.Sink(), 0)
+	s.start(job.Config{Events: view.Sink()})
 	refs, err := s.refs(ctx, ids)
 	if err != nil {
 		return err
@@ -175,7 +175,7 @@ func (r *root) clean(ctx context.Context, ids []string, age time.Duration) error
 		return err
 	}
 	defer s.close()
-	s.start("", nil, 0)
+	s.start(job.Config{})
 	refs, err := s.refs(ctx, ids)
 	if err != nil {
 		return err

@@ -38,7 +38,7 @@ func (r *root) withJob(ctx context.Context, id string, do func(*session, job.Rec
 		return err
 	}
 	defer s.close()
-	s.start("", nil, 0)
+	s.start(job.Config{})
 	record, h, err := s.pick(ctx, id)
 	if err != nil {
 		return err

@@ -43,7 +43,7 @@ func (r *root) execute(ctx context.Context, s *session, id string, p plan, json 
 	view := r.watch(json, names(p.Targets))
 	defer view.Close()
 	r.prompter.pause = view.Pause
-	s.start(id, view.Sink(), p.Forks)
+	s.start(job.Config{Run: id, Events: view.Sink(), Forks: p.Forks, Dry: p.Check})
 	s.engine.Adopt(p.jobs)
 	keeper := stepKeeper{s.journal, id}
 	in, err := interp.New(interp.Options{

@@ -59,7 +59,7 @@ func (r *root) repl(ctx context.Context, on string, sandbox int) error {
 	view := ui.New(ui.Options{Out: r.io.out, Err: r.io.err, Hosts: names(targets), Verbose: r.flags.verbose})
 	defer view.Close()
 	id := journal.NewRunID()
-	s.start(id, view.Sink(), 0)
+	s.start(job.Config{Run: id, Events: view.Sink()})
 	var hosts []*job.Host
 	for _, t := range targets {
 		hosts = append(hosts, s.host(t))

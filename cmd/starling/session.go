@@ -9,7 +9,6 @@ import (
 	"github.com/adrg/xdg"
 	"golang.org/x/term"
 
-	"starling/internal/event"
 	"starling/internal/inventory"
 	"starling/internal/job"
 	"starling/internal/journal"
@@ -73,9 +72,10 @@ func (r *root) sshOptions() ssh.Options {
 	return o
 }
 
-// start makes the engine for a run; "" is none.
-func (s *session) start(run string, events event.Sink, forks int) {
-	s.engine = job.New(job.Config{Run: run, Recorder: s.journal, Events: events, Forks: forks, Password: s.password})
+// start makes the engine for a run, or for none; where jobs are written down and passwords come from is filled in.
+func (s *session) start(c job.Config) {
+	c.Recorder, c.Password = s.journal, s.password
+	s.engine = job.New(c)
 }
 
 func (s *session) host(t transport.Target) *job.Host {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"starling/internal/wire"
@@ -97,6 +98,10 @@ func (e *RefusedError) Error() string {
 // of every host that kept some.
 func (e *Engine) Clean(ctx context.Context, refs []Ref) error {
 	var errs []error
+	refs = slices.DeleteFunc(slices.Clone(refs), func(r Ref) bool {
+		_, skipped := e.skipped(r.ID)
+		return skipped || e.spares(r.ID)
+	})
 	hosts, err := byHost(ctx, refs)
 	if err != nil {
 		return err

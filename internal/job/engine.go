@@ -30,6 +30,8 @@ type Config struct {
 	// Forks is how many hosts may be in use, and have a connection, at an instant; 0 is DefaultForks. A wait takes part
 	// only while it looks.
 	Forks int
+	// Dry makes it a dry run: a job that this program did not start is looked at, and neither reaped nor cleaned away.
+	Dry bool
 	// Password returns the password that becoming a user on a host takes, or "" when it is not known; nil: none is. It
 	// is called when the host asks, maybe often, and should answer at once: the host has no patience.
 	Password func(ctx context.Context, host string, b wire.Become) (string, error)

@@ -29,8 +29,12 @@ func (e *ShrunkError) Error() string {
 		e.Host, e.ID, e.Stream, e.Size, e.Offset)
 }
 
-// Read returns at most the next most bytes of a job's output from offset on; none when there are no more yet.
+// Read returns at most the next most bytes of a job's output from offset on; none when there are no more yet, or when
+// the job was skipped.
 func (h *Host) Read(ctx context.Context, id string, stream Stream, offset, most int64) ([]byte, error) {
+	if _, skipped := h.engine.skipped(id); skipped {
+		return nil, nil
+	}
 	h, err := h.owner(ctx, id)
 	if err != nil {
 		return nil, err

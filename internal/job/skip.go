@@ -18,6 +18,13 @@ func (h *Host) Skip(cmd Command, detached bool, msg string) Result {
 	return r
 }
 
+// spares reports whether the end of a job is only looked at, since it is another run's and this one is dry.
+func (e *Engine) spares(id string) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.cfg.Dry && e.byID[id] == nil
+}
+
 // skipped returns the Result of a job that was never started on purpose.
 func (e *Engine) skipped(id string) (Result, bool) {
 	e.mu.Lock()

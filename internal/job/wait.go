@@ -289,7 +289,7 @@ func (h *Host) outlived(ctx context.Context, ids []string) bool {
 
 // reap writes down that somebody saw the end of a job.
 func (h *Host) reap(ctx context.Context, r *Result) {
-	if !r.Ended() || r.ID == "" || r.State == wire.Skipped {
+	if !r.Ended() || r.ID == "" || r.State == wire.Skipped || h.engine.spares(r.ID) {
 		return
 	}
 	if record, err := h.engine.Find(ctx, r.ID); err == nil && record.Seen.Phase != Reaped {
