@@ -33,7 +33,8 @@ type Reboot struct {
 // comeback is what is known on the way through a reboot.
 type comeback struct {
 	before string // the boot id it started from
-	down   bool   // the host was seen to be gone
+	down   bool   // the host was seen to be gone, and has not been seen as it was before since
+	noise  bool   // the last attempt reached it, and its boot id could not be read
 	after  string // a boot id that differs from before; "" when none was read
 	twice  bool   // after was read a second time, over another connection
 	last   error  // why the last attempt was not the end of it
@@ -102,7 +103,7 @@ func (h *Host) setOff(ctx context.Context, b Reboot, nonce string, state *comeba
 	}
 	id, err := h.bootID(ctx, b)
 	switch {
-	case b.Before != "" && (err != nil || id != b.Before):
+	case b.Before != "" && (err != nil || !wire.SameBoot(id, b.Before)):
 		return nil
 	case err != nil:
 		return fmt.Errorf("%s: not rebooted, since its boot id can't be read: %w", h.Name(), err)
@@ -129,19 +130,25 @@ func (h *Host) attempt(ctx context.Context, b Reboot, nonce string, state *comeb
 	asking, cancel := context.WithTimeoutCause(ctx, b.ConnectTimeout, fmt.Errorf("no answer within %s", b.ConnectTimeout))
 	defer cancel()
 	id, err := h.bootID(asking, b)
+	if err != nil && ctx.Err() != nil {
+		return false, nil // it was our own time that ran out
+	}
 	var key *transport.HostKeyError
+	var noise *ProtocolError
+	state.noise = errors.As(err, &noise)
 	switch {
 	case errors.As(err, &key):
 		return false, &RebootError{Host: h.Name(), Rebooted: state.after != "", Problem: "it came back with another host key", Err: err, Help: key.Hint}
-	case err != nil && ctx.Err() != nil:
-		return false, nil // it was our own time that ran out
+	case state.noise:
+		state.last = err
+		return false, nil
 	case err != nil:
 		h.away(state, err)
 		return false, nil
-	case id == state.before:
-		state.last = errors.New("it answers, and has not gone down")
+	case wire.SameBoot(id, state.before):
+		state.down, state.last = false, errors.New("it answers, and has not gone down")
 		return false, h.notRefused(ctx, b, nonce)
-	case state.after != id:
+	case !wire.SameBoot(id, state.after):
 		state.after, state.twice = id, false
 		state.last = errors.New("its boot id was read once so far")
 		h.emit(event.Event{Kind: event.HostStatus, Msg: "booted anew"})
@@ -180,6 +187,9 @@ func (h *Host) overdue(b Reboot, state *comeback) error {
 	case state.after != "":
 		e.Problem = fmt.Sprintf("it has booted anew, but was not ready within %s", b.Timeout)
 		e.Help = "see what test_command says on it, or give a longer timeout"
+	case state.noise:
+		e.Problem = fmt.Sprintf("it answers, and its boot id could not be read within %s: whether it has rebooted is not known", b.Timeout)
+		e.Help = "boot_id_command= names a command whose one line of output differs after each boot"
 	case state.down:
 		e.Problem = fmt.Sprintf("it went down, and did not come back within %s", b.Timeout)
 		e.Help = "look at its console, or give a longer timeout; wait_for_connection() waits on"

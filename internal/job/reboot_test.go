@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"starling/internal/event"
 	"starling/internal/job"
 	"starling/internal/sshdtest"
 	"starling/internal/wire"
@@ -71,10 +73,19 @@ func TestRebootThatFails(t *testing.T) {
 		{"never comes back", func(b *bench) { b.server.Reboot(time.Hour) }, nil, false, "did not come back"},
 		{"noise for a boot id", func(b *bench) {
 			require.NoError(b.t, os.WriteFile(b.server.BootIDFile, []byte("The system is going down for reboot NOW!\n"), 0o600))
-		}, nil, false, "rebooted: false"},
+		}, nil, false, "whether it has rebooted is not known"},
+		{"only its clock moves", func(b *bench) {
+			require.NoError(b.t, os.WriteFile(b.home("boots"), []byte("boottime:1700000001\n"), 0o600))
+		}, func(r *job.Reboot) { r.BootIDCommand = "cat boots 2>/dev/null || echo boottime:1700000000" }, false, "never went down"},
+		{"away for a moment", func(b *bench) {
+			b.server.Refuse(true)
+			b.server.DropAll()
+			b.eventually("it is noticed", func() bool { return slices.Contains(b.said(event.HostStatus), "gone down") })
+			b.server.Refuse(false)
+		}, nil, false, "never went down"},
 		{"another host key", func(b *bench) { b.server.RotateHostKey(); b.server.Reboot(100 * time.Millisecond) }, nil, false, "another host key"},
 		{"refused", nil, func(r *job.Reboot) { r.Command = "echo not allowed >&2; exit 3" }, false, "rc 3: not allowed"},
-		{"not ready", func(b *bench) { b.server.Reboot(100 * time.Millisecond) }, func(r *job.Reboot) { r.TestCommand = "echo starting; exit 1" }, true, "not ready"},
+		{"not ready", func(b *bench) { b.server.Reboot(100 * time.Millisecond) }, func(r *job.Reboot) { r.TestCommand, r.Timeout = "echo starting; exit 1", 12*time.Second }, true, "not ready"},
 		{"no boot id to begin with", nil, func(r *job.Reboot) { r.BootIDCommand = "printf 'a\\nb\\n'" }, false, "want one line"},
 	} {
 		t.Run(row.name, func(t *testing.T) {

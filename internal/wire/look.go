@@ -181,7 +181,7 @@ func (g *gathering) settle(f *Facts) {
 	now := g.looked.Identity
 	if t := f.Token; t != nil {
 		f.Supervisor = g.liveness(t.Pid, t.Start)
-		if !f.Ended && t.uptime > 0 && now.Uptime >= t.uptime && sameBoot(t.Boot, now.Boot) {
+		if !f.Ended && t.uptime > 0 && now.Uptime >= t.uptime && SameBoot(t.Boot, now.Boot) {
 			f.Elapsed = now.Uptime - t.uptime
 		}
 		switch {

@@ -36,7 +36,8 @@ func parseBoot(text string) (boot, reason string) {
 // bootSlack is how far a boot time may move with the host's clock.
 const bootSlack = 120
 
-func sameBoot(a, b string) bool {
+// SameBoot reports whether two well-formed boot identities are of one boot.
+func SameBoot(a, b string) bool {
 	at, aok := strings.CutPrefix(a, "boottime:")
 	bt, bok := strings.CutPrefix(b, "boottime:")
 	if !aok || !bok {

@@ -59,7 +59,7 @@ func (f Facts) Derive(now HostIdentity) (State, string) {
 			return f.dead()
 		}
 		return f.living("the boot identity is not known")
-	case !sameBoot(f.Token.Boot, now.Boot):
+	case !SameBoot(f.Token.Boot, now.Boot):
 		if f.Token.Host != now.Host {
 			return Unknown, fmt.Sprintf("it belongs to the host %s, and %s was asked", orUnknown(f.Token.Host), orUnknown(now.Host))
 		}
