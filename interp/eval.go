@@ -13,7 +13,7 @@ func Eval(ctx context.Context, path string, src []byte, predeclared starlark.Str
 	if err != nil {
 		return err
 	}
-	program, err := Compile(file, predeclared.Has)
+	program, err := Compile(file, predeclared)
 	if err != nil {
 		return err
 	}

@@ -129,7 +129,7 @@ func (l *Loader) compile(shown, real string, src []byte, kind Kind) (*starlark.P
 	if err != nil {
 		return nil, err
 	}
-	return Compile(f, l.config.Predeclared.Has)
+	return Compile(f, l.config.Predeclared)
 }
 
 // Load is what a starlark.Thread's Load is to be. A name is relative to the file that loads, or to the project's root

@@ -105,11 +105,11 @@ func ParseCompound(path string, readline func() ([]byte, error)) (*syntax.File, 
 	return f, nil
 }
 
-// Compile resolves the names of f and compiles it; f is used up. isPredeclared reports the names that the caller will
-// pass to Program.Init, beside those every Starlark has. The error is a SyntaxErrors.
-func Compile(f *syntax.File, isPredeclared func(name string) bool) (*starlark.Program, error) {
-	prog, err := starlark.FileProgram(f, isPredeclared)
-	if faults := unresolved(err); faults != nil {
+// Compile resolves the names of f and compiles it; f is used up. predeclared are the names that the caller will pass to
+// Program.Init, beside those every Starlark has. The error is a SyntaxErrors.
+func Compile(f *syntax.File, predeclared starlark.StringDict) (*starlark.Program, error) {
+	prog, err := starlark.FileProgram(f, predeclared.Has)
+	if faults := unresolved(err, predeclared); faults != nil {
 		return nil, faults
 	}
 	if err != nil {
@@ -118,8 +118,8 @@ func Compile(f *syntax.File, isPredeclared func(name string) bool) (*starlark.Pr
 	return prog, nil
 }
 
-// unresolved returns what err says about names, with hints; nil if it is not about names.
-func unresolved(err error) SyntaxErrors {
+// unresolved returns what err says about names, with hints that predeclared has the names for; nil if it is not about names.
+func unresolved(err error, predeclared starlark.StringDict) SyntaxErrors {
 	var list resolve.ErrorList
 	if !errors.As(err, &list) {
 		return nil
@@ -127,6 +127,9 @@ func unresolved(err error) SyntaxErrors {
 	all := make(SyntaxErrors, len(list))
 	for i, e := range list {
 		all[i] = &SyntaxError{Pos: e.Pos, Msg: e.Msg, hint: hintFor(e.Msg, "")}
+		if all[i].hint == "" {
+			all[i].hint = nearMiss(e.Msg, predeclared)
+		}
 	}
 	return all
 }

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -95,7 +94,7 @@ func execute(path string, src []byte, kind Kind) error {
 			return d, nil
 		}),
 	}
-	prog, err := Compile(f, predeclared.Has)
+	prog, err := Compile(f, predeclared)
 	if err != nil {
 		return err
 	}
@@ -305,9 +304,7 @@ func TestLanguagePage(t *testing.T) {
 	for _, block := range blocks {
 		f, err := Parse("language.md", block[1], Script)
 		require.NoError(t, err, string(block[1]))
-		_, err = Compile(f, func(name string) bool {
-			return slices.Contains([]string{"run", "wait", "attempt", "restart"}, name)
-		})
+		_, err = Compile(f, starlark.StringDict{"run": starlark.None, "wait": starlark.None, "attempt": starlark.None, "restart": starlark.None})
 		require.NoError(t, err, string(block[1]))
 	}
 }
@@ -318,16 +315,18 @@ func TestStandInDoesNotOccur(t *testing.T) {
 }
 
 func TestCompileReportsAll(t *testing.T) {
-	f, err := Parse("x.star", []byte("foo()\nbar(true)\n"), Script)
+	f, err := Parse("x.star", []byte("foo()\nbar(true)\nwiat()\nlenn()\nwait_or()\n"), Script)
 	require.NoError(t, err)
-	_, err = Compile(f, func(string) bool { return false })
+	_, err = Compile(f, starlark.StringDict{"wait": starlark.None})
 	var all SyntaxErrors
 	require.ErrorAs(t, err, &all)
-	require.Len(t, all, 3)
-	require.Equal(t, "x.star:1:1: undefined: foo (and 2 more)", err.Error())
+	require.Len(t, all, 6)
+	require.Equal(t, "x.star:1:1: undefined: foo (and 5 more)", err.Error())
 	var one *SyntaxError
 	require.ErrorAs(t, err, &one)
-	require.Equal(t, "write True", all[2].Hint())
+	for i, hint := range []string{"", "", "write True", "did you mean wait?", "did you mean len?", "did you mean wait?"} {
+		require.Equal(t, hint, all[i].Hint(), all[i].Msg)
+	}
 }
 
 func BenchmarkParse(b *testing.B) {

@@ -115,7 +115,7 @@ func (s *Session) eval(ctx context.Context, file *syntax.File, in instance) (ans
 	release := CancelWith(ctx, thread)
 	defer release()
 	defer func() {
-		if faults := unresolved(answer.Err); faults != nil {
+		if faults := unresolved(answer.Err, in.globals); faults != nil {
 			answer.Err = faults
 		}
 	}()

@@ -12,6 +12,8 @@ import (
 
 	"go.starlark.net/starlark"
 	"go.starlark.net/syntax"
+
+	"starling/builtins/spec"
 )
 
 // ThreadError is the error of a host's thread, as the thread that started it sees it.
@@ -370,6 +372,18 @@ func hintFor(msg, line string) string {
 		return "these are typographic quotes"
 	case strings.HasPrefix(msg, "cannot reassign global"):
 		return "in a file that load() brings in, each global name is bound once"
+	}
+	return ""
+}
+
+// nearMiss proposes a name for one that is undefined, unless the resolver has done so from the names of the file.
+func nearMiss(msg string, predeclared starlark.StringDict) string {
+	name, ok := strings.CutPrefix(msg, "undefined: ")
+	if !ok || strings.Contains(name, " ") {
+		return ""
+	}
+	if near := spec.Nearest(name, append(predeclared.Keys(), starlark.Universe.Keys()...)); near != "" {
+		return "did you mean " + near + "?"
 	}
 	return ""
 }

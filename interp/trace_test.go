@@ -252,7 +252,7 @@ func TestCancelWith(t *testing.T) {
 	defer goleak.VerifyNone(t)
 	f, err := Parse("x.star", []byte("while True: pass\n"), Script)
 	require.NoError(t, err)
-	prog, err := Compile(f, func(string) bool { return false })
+	prog, err := Compile(f, nil)
 	require.NoError(t, err)
 	t.Run("ends a thread that executes", func(t *testing.T) {
 		ctx, cancel := context.WithTimeoutCause(t.Context(), 10*time.Millisecond, errors.New("the time is up"))
