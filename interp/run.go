@@ -215,7 +215,7 @@ func (in *Interp) thread(ctx context.Context, program *starlark.Program, h *job.
 func (in *Interp) hostEnd(h *job.Host, began time.Time, err error) {
 	ev := event.Event{Kind: event.HostEnd, Host: h.Name(), Elapsed: time.Since(began), State: StateOf(err)}
 	if err != nil {
-		ev.Msg, ev.Pos, ev.Hint = Message(err), Place(err), Hint(err)
+		ev.Msg, ev.Pos, ev.Hint, ev.Trace = Message(err), Place(err), Hint(err), Render(err, TraceOptions{})
 	}
 	in.gate.emit(ev)
 }

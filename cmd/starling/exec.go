@@ -107,15 +107,19 @@ func (r *root) exec(ctx context.Context, pattern string, words []string, f execF
 	began := time.Now()
 	view.Sink()(event.Event{Time: began, Kind: event.RunStart, Run: id, Msg: strings.Join(words, " "), Hosts: names(targets)})
 	answers := s.onAll(ctx, s.allAs(targets), command(words, limit), poll, view.Sink(), f.stream || f.json)
+	left, unreaped := limit > 0 && poll == 0, []job.Result(nil)
 	switch {
 	case f.json:
-	case ctx.Err() == nil && limit > 0 && poll == 0:
+	case left:
 		s.tellJobs(answers)
 	case !f.stream:
 		view.Flush()
 		r.printAnswers(answers)
 	}
-	code := exitCode(outcomesOf(answers), nil, "warn")
+	if !left {
+		unreaped = s.settle(ctx, view.Sink(), "fail") // a wait that came to nothing, or was interrupted
+	}
+	code := exitCode(outcomesOf(answers), unreaped, "fail")
 	view.Sink()(event.Event{Time: time.Now(), Kind: event.RunEnd, Run: id, Code: &code, Elapsed: time.Since(began)})
 	view.Close()
 	r.advise(answers)
@@ -174,9 +178,9 @@ func (s *session) onAll(ctx context.Context, hosts []*job.Host, cmd job.Command,
 				a.err = &interp.InterruptedError{Err: context.Cause(ctx)}
 			}
 			ev := event.Event{Time: time.Now(), Kind: event.HostEnd, Host: h.Name(), Elapsed: time.Since(began), State: a.state()}
-			if a.err != nil {
+			if a.err != nil && ctx.Err() == nil {
 				ev.Msg, ev.Hint = a.err.Error(), hintOf(a.err)
-			} else if a.result.HasRC {
+			} else if a.err == nil && a.result.HasRC {
 				ev.RC = &a.result.RC
 			}
 			if a.err == nil && a.result.State != wire.Failed {
@@ -259,7 +263,9 @@ func (r *root) printAnswers(answers []answer) {
 	var order []string
 	for _, a := range answers {
 		text := strings.Join(answerLines(a.result), "\n")
-		if a.err != nil {
+		if a.state() == "interrupted" {
+			text = "(interrupted)"
+		} else if a.err != nil {
 			text = a.err.Error()
 		} else if a.result.Failed() {
 			text = strings.TrimRight(fmt.Sprintf("(%s)\n%s", a.how(), text), "\n")

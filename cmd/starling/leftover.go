@@ -20,10 +20,9 @@ import (
 // This file keeps which hosts a run did not come to its end on: a file per run, so that two runs at a time don't take
 // each other's, until starling jobs clean.
 
-// leftOver writes the hosts on which the script did not come to its end into the file of the run, and says how to run
-// it for those alone, unless a program is listening. A run that came to its end on all, as one that is resumed may, has
-// no such file.
-func (r *root) leftOver(s *session, id string, p plan, outcomes []interp.Outcome, silent bool) {
+// leftOver writes the hosts on which the script did not come to its end into the file of the run, and returns how to run
+// it for those alone. A run that came to its end on all, as one that is resumed may, has no such file.
+func (r *root) leftOver(s *session, id string, p plan, outcomes []interp.Outcome) (hints []string) {
 	var failed []string
 	for _, o := range outcomes {
 		if o.Err != nil || o.Skipped {
@@ -33,7 +32,7 @@ func (r *root) leftOver(s *session, id string, p plan, outcomes []interp.Outcome
 	path := filepath.Join(s.leftOvers(), id+".txt")
 	if len(failed) == 0 {
 		os.Remove(path)
-		return
+		return nil
 	}
 	err := os.MkdirAll(filepath.Dir(path), 0o700)
 	if err == nil {
@@ -41,11 +40,12 @@ func (r *root) leftOver(s *session, id string, p plan, outcomes []interp.Outcome
 	}
 	if err != nil {
 		r.voice().report(err)
-		return
+		return nil
 	}
-	if !silent && len(failed) < len(outcomes) { // else it is the command that was given
-		r.voice().hint(fmt.Sprintf("%s --on %s   # for the hosts that did not come to the end (%d)", p.command(), shellescape.Quote("@"+path), len(failed)))
+	if len(failed) == len(outcomes) {
+		return nil // it is the command that was given
 	}
+	return []string{fmt.Sprintf("%s --on %s   # for the hosts that did not come to the end (%d)", p.command(), shellescape.Quote("@"+path), len(failed))}
 }
 
 func (s *session) leftOvers() string {

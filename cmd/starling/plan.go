@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"starling/builtins"
@@ -76,16 +77,26 @@ func (r *root) execute(ctx context.Context, s *session, id string, p plan, json 
 	unreaped := s.settle(ctx, view.Sink(), p.Unreaped)
 	s.headroom(context.WithoutCancel(ctx), view.Sink())
 	code := exitCode(outcomes, unreaped, p.Unreaped)
-	if !json {
+	end := event.Event{Time: time.Now(), Kind: event.RunEnd, Run: id, Code: &code, Elapsed: time.Since(began)}
+	var hints []string
+	if p.On && s.sandbox == nil {
+		hints = r.leftOver(s, id, p, outcomes)
+	}
+	if code == exitInterrupted && s.sandbox == nil && fromFile(p.Script) {
+		hints = append(hints, "starling resume "+id+"   # goes on from here")
+	}
+	if json {
+		end.Hint = strings.Join(hints, "\n")
+		explainTo(&end, outcomes)
+	} else {
 		r.explain(view, outcomes)
 	}
-	view.Sink()(event.Event{Time: time.Now(), Kind: event.RunEnd, Run: id, Code: &code, Elapsed: time.Since(began)})
+	view.Sink()(end)
 	view.Close()
-	if p.On && s.sandbox == nil {
-		r.leftOver(s, id, p, outcomes, json)
-	}
-	if code == exitInterrupted && s.sandbox == nil && !json && fromFile(p.Script) {
-		r.voice().hint("starling resume " + id + "   # goes on from here")
+	for _, hint := range hints {
+		if !json {
+			r.voice().hint(hint)
+		}
 	}
 	return s.end(ctx, id, code)
 }
@@ -109,6 +120,15 @@ func (s *session) end(ctx context.Context, id string, code int) error {
 		s.root.voice().report(err)
 	}
 	return &codeError{code, nil}
+}
+
+// explainTo puts the error of a script that ran once into the last event; those of hosts are in their own.
+func explainTo(end *event.Event, outcomes []interp.Outcome) {
+	for _, o := range outcomes {
+		if o.Err != nil && o.Host == "" {
+			end.Msg, end.Trace = interp.Message(o.Err), interp.Render(o.Err, interp.TraceOptions{})
+		}
+	}
 }
 
 // all returns the hosts of targets.

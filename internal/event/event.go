@@ -48,6 +48,7 @@ type Event struct {
 	Line    string        `json:"line,omitempty"`       // last line of output, as the host wrote it: not safe for a terminal
 	Msg     string        `json:"msg,omitempty"`
 	Hint    string        `json:"hint,omitempty"`
+	Trace   string        `json:"trace,omitempty"` // what a person is shown of a script's error
 	Code    *int          `json:"code,omitempty"`
 }
 
