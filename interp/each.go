@@ -78,7 +78,7 @@ func (in *Interp) doEach(c *builtins.Call) (starlark.Value, error) {
 		to := min(from+sizes[min(n, len(sizes)-1)], len(hosts))
 		in.batch(c, fn, fork, hosts[from:to], outcomes[from:to])
 		if c.Ctx.Err() != nil {
-			return nil, c.Ctx.Err()
+			return nil, context.Cause(c.Ctx)
 		}
 		for i := from; i < to; i++ {
 			if outcomes[i].err != nil {
@@ -156,6 +156,8 @@ func (in *Interp) batch(c *builtins.Call, fn starlark.Callable, fork string, hos
 			value, err := starlark.Call(thread, fn, starlark.Tuple{in.options.Run.HostValue(h)}, nil)
 			if err == nil {
 				value.Freeze()
+			} else if c.Ctx.Err() != nil {
+				err = &InterruptedError{Err: err}
 			}
 			h.Yield()
 			in.hostEnd(h, began, err)

@@ -100,6 +100,11 @@ func (r *root) exec(ctx context.Context, pattern string, words []string, f execF
 	defer view.Close()
 	r.prompter.pause = view.Pause
 	id := journal.NewRunID()
+	release, err := s.journal.Claim(id)
+	if err != nil {
+		return err
+	}
+	defer release()
 	s.start(job.Config{Run: id, Events: view.Sink(), Forks: f.forks})
 	if err := s.journal.BeginRun(ctx, journal.Run{ID: id, Args: os.Args, Targets: names(targets), PID: os.Getpid(), Host: hostname(), Started: time.Now()}); err != nil {
 		return err
