@@ -94,14 +94,13 @@ func (c *channel) alive() bool {
 	}
 }
 
-// exchange asks the host one thing, over the command channel that is open or over a new one. A channel that turns out
-// to have died while nobody used it is replaced once, so r must be a request that does no harm when it is carried out
-// twice, and of which nobody needs to know whether it was.
+// exchange asks the host one thing, over the command channel that is open or over a new one. A channel that breaks
+// is replaced once, so r must be a request that does no harm when it is carried out twice, and of which nobody needs to
+// know whether it was.
 func (h *Host) exchange(ctx context.Context, r wire.Request, timeout time.Duration) ([]wire.Frame, error) {
 	return h.inTurn(ctx, timeout, func(ctx context.Context) ([]wire.Frame, error) {
-		used := h.channel != nil && h.channel.alive()
 		frames, err := h.ask(ctx, r)
-		if used && ctx.Err() == nil && disconnected(err) {
+		if ctx.Err() == nil && disconnected(err) {
 			return h.ask(ctx, r)
 		}
 		return frames, err

@@ -25,11 +25,11 @@ func (h *Host) Start(ctx context.Context, cmd Command) (Result, error) {
 	defer h.leave()
 	facts, err := h.facts(ctx)
 	if err != nil {
-		return Result{}, err
+		return Result{}, h.notBegun(err)
 	}
 	record, err := h.intend(ctx, &cmd, facts)
 	if err != nil {
-		return Result{}, err
+		return Result{}, h.notBegun(err)
 	}
 	if record.Seen.Phase != Intended {
 		return record.result(), nil
@@ -80,6 +80,14 @@ func (h *Host) intend(ctx context.Context, cmd *Command, facts wire.HostFacts) (
 	}
 	h.engine.enter(record)
 	return record, nil
+}
+
+// notBegun says of a connection that broke ahead of the start that no job came of it; other errors say that themselves.
+func (h *Host) notBegun(err error) error {
+	if disconnected(err) {
+		return fmt.Errorf("%s: job not started: %w", h.Name(), err)
+	}
+	return err
 }
 
 // launch sends the start until an answer comes. Sending it again is safe: the id is a token on the host.

@@ -167,7 +167,6 @@ _sl_try() {
 # _sl_logind: does logind kill what a session leaves, and what helps? The session
 # is the login user's (_slown), also where we have become another.
 _sl_logind() {
-	[ -d /run/systemd/system ] || return
 	_slo=$(busctl get-property org.freedesktop.login1 /org/freedesktop/login1 org.freedesktop.login1.Manager KillUserProcesses KillOnlyUsers KillExcludeUsers 2>/dev/null)
 	case $_slo in "b true"*) ;; *) return ;; esac
 	_slx=${_slo##*"${_slN}as "} # who is excluded
