@@ -8,6 +8,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	xssh "golang.org/x/crypto/ssh"
@@ -107,6 +108,9 @@ func (t *Transport) dialFailed(s *settings, err error) error {
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &op) && op.Timeout():
 		e.Err = fmt.Errorf("no answer in %s", s.connectTimeout)
 		e.Hint = "is the host up, and does a firewall drop the port? ConnectTimeout in ssh_config sets the patience"
+	case errors.As(err, &op) && errors.Is(err, syscall.ECONNREFUSED):
+		e.Err = op.Err
+		e.Hint = "the machine answers, and nothing listens on that port: is its sshd up, and does it listen elsewhere (Port in ssh_config)?"
 	case errors.As(err, &op):
 		e.Err = op.Err // without the addresses, which the error has already
 	}

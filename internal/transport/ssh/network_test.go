@@ -31,6 +31,7 @@ func TestRefused(t *testing.T) {
 	e := unreachable(t, run(t, tr), "dial")
 	require.Equal(t, s.Addr(), e.Addr)
 	require.Equal(t, "web1: unreachable: dial "+s.Addr()+": connect: connection refused", e.Error())
+	require.Contains(t, e.Hint, "is its sshd up")
 	s.Refuse(false)
 	require.NoError(t, run(t, tr))
 }
