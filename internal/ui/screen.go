@@ -38,15 +38,16 @@ type screen struct {
 func (s *screen) update(text scroll, live []string, cols int) {
 	if len(text) == 0 {
 		if !slices.Equal(live, s.drawn) {
-			s.write(s.err, s.home(cols)+draw(live))
+			if len(live) > 0 {
+				s.write(s.err, s.home(cols)+draw(live))
+			} else {
+				s.write(s.err, s.erase(cols))
+			}
 			s.drawn = live
 		}
 		return
 	}
-	pending := ""
-	if len(s.drawn) > 0 {
-		pending = s.home(cols) + "\x1b[J"
-	}
+	pending := s.erase(cols)
 	for _, p := range text {
 		if !p.toOut {
 			pending += p.text
@@ -66,9 +67,29 @@ func (s *screen) update(text scroll, live []string, cols int) {
 // clear takes the live area away.
 func (s *screen) clear() { s.update(nil, nil, 0) }
 
-// home moves the cursor to the beginning of the live area. A terminal that has become narrower since may have folded
-// its lines; cols is its present width, or 0 when that is not known.
+// home moves the cursor to the beginning of the live area.
 func (s *screen) home(cols int) string {
+	if rows := s.rows(cols); rows > 1 {
+		return fmt.Sprintf("\r\x1b[%dA", rows-1)
+	}
+	return "\r"
+}
+
+// erase takes the live area off the terminal and leaves the cursor where it began. The first row is erased by itself:
+// what a terminal such as tmux erases from the upper left corner on, it keeps as if it had been text.
+func (s *screen) erase(cols int) string {
+	switch s.rows(cols) {
+	case 0:
+		return ""
+	case 1:
+		return "\r\x1b[K"
+	}
+	return s.home(cols) + "\x1b[K\n\x1b[J\x1b[1A"
+}
+
+// rows is how many rows the live area takes. A terminal that has become narrower since may have folded its lines; cols
+// is its present width, or 0 when that is not known.
+func (s *screen) rows(cols int) int {
 	rows := 0
 	for _, line := range s.drawn {
 		rows++
@@ -76,17 +97,11 @@ func (s *screen) home(cols int) string {
 			rows += (w - 1) / cols
 		}
 	}
-	if rows > 1 {
-		return fmt.Sprintf("\r\x1b[%dA", rows-1)
-	}
-	return "\r"
+	return rows
 }
 
 // draw writes lines over older ones: each ends by erasing what an older one has left, and so does the whole.
 func draw(lines []string) string {
-	if len(lines) == 0 {
-		return "\x1b[J"
-	}
 	return strings.Join(lines, "\x1b[K\n") + "\x1b[J"
 }
 

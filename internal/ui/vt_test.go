@@ -85,6 +85,7 @@ func (v *vt) control(arg string, final rune) {
 		require.LessOrEqual(v.t, n, v.row)
 		v.row -= n
 	case 'J':
+		require.False(v.t, v.row == 0 && v.col == 0, "tmux keeps what stands on a screen that is erased from its beginning on")
 		v.lines = v.lines[:v.row+1]
 		fallthrough
 	case 'K':
