@@ -88,7 +88,8 @@ func (l *lines) add(to *scroll, e event.Event) {
 // routine reports whether e is one of the many events of a run that goes well. With many hosts the live area tells
 // them, and lines for all would drown what matters.
 func (l *lines) routine(e event.Event) bool {
-	return e.Kind == event.JobStart || e.Kind == event.JobEnd && e.State == "succeeded" || e.Kind == event.HostStatus
+	return e.Kind == event.JobStart || e.Kind == event.JobEnd && e.State == "succeeded" || e.Kind == event.HostStatus ||
+		e.Kind == event.HostEnd && e.State == "interrupted"
 }
 
 // output writes what a script printed, and what changes in files.
@@ -108,11 +109,15 @@ func (l *lines) hostEnd(to *scroll, e event.Event) {
 		return
 	}
 	head := l.paint.state(Safe(e.State))
-	if why := reason(e); why != "" {
+	switch why := reason(e); {
+	case why == "":
+	case e.State == "interrupted":
+		head += " " + Safe(why)
+	default:
 		head += ": " + Safe(why)
 	}
 	l.say(to, e, head)
-	if e.Pos == "" { // the error of a script is told with its hint at the end
+	if e.Pos == "" { // else the error of a script is told with its hint at the end
 		l.hint(to, e)
 	}
 }

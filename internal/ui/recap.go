@@ -11,7 +11,8 @@ import (
 	"starling/internal/event"
 )
 
-// recapHosts is how many hosts the recap lists one by one; of more, only those that are not ok.
+// recapHosts is how many hosts the recap lists one by one; of more, only those that failed. It is also how many
+// unreaped jobs a terminal is shown.
 const recapHosts = 20
 
 // hostStates are the ends of a host's thread, in the order in which they are counted.
@@ -48,7 +49,7 @@ func (r *recap) take(e event.Event) {
 		if e.Elapsed == 0 && !r.started[e.Host].IsZero() {
 			e.Elapsed = e.Time.Sub(r.started[e.Host])
 		}
-		if e.State != "ok" && r.first.Host == "" {
+		if e.State != "ok" && e.State != "interrupted" && r.first.Host == "" {
 			r.first = e
 		}
 		// A host that each() goes to several times has as many ends: the worst one counts, and the time of all.
@@ -87,14 +88,14 @@ func (r *recap) write(to *scroll, end event.Event, cols int) {
 	}
 	to.add(false, "\n"+r.headline(counts, end)+"\n")
 	r.writeHosts(to, counts, cols)
-	if counts["ok"] < len(r.ends)-1 && !r.began.IsZero() {
+	if counts["ok"]+counts["interrupted"] < len(r.ends)-1 && !r.began.IsZero() {
 		line := fmt.Sprintf("the first of these was %s, after %s", Safe(r.first.Host), Duration(r.first.Time.Sub(r.began)))
 		if why := reason(r.first); why != "" {
 			line += ": " + fitting(why, cols, runewidth.StringWidth(line)+2)
 		}
 		to.add(false, line+"\n")
 	}
-	r.writeUnreaped(to)
+	r.writeUnreaped(to, cols)
 	*r = *newRecap(r.paint)
 }
 
@@ -140,7 +141,7 @@ func (r *recap) writeHosts(to *scroll, counts map[string]int, cols int) {
 	var listed []event.Event
 	for _, host := range r.order {
 		e, ended := r.ends[host]
-		if !ended || e.State == "ok" && len(r.ends) > recapHosts {
+		if !ended || (e.State == "ok" || e.State == "interrupted") && len(r.ends) > recapHosts {
 			continue
 		}
 		listed = append(listed, e)
@@ -181,18 +182,31 @@ func fitting(s string, cols, used int) string {
 // stateRank is the place of a state in hostStates.
 func stateRank(state string) int { return slices.Index(hostStates[:], state) }
 
-func (r *recap) writeUnreaped(to *scroll) {
+// writeUnreaped lists the jobs that nobody reaped, each with the command that helps; many of them on a terminal are
+// cut short, and that command comes once.
+func (r *recap) writeUnreaped(to *scroll, cols int) {
 	if len(r.unreaped) == 0 {
 		return
 	}
 	to.add(false, "jobs that nobody reaped:\n")
-	for _, e := range r.unreaped {
+	shown := r.unreaped
+	if cols > 0 && len(shown) > recapHosts {
+		shown = shown[:recapHosts]
+	}
+	for _, e := range shown {
 		line := fmt.Sprintf("  %s  %s  %s%s", Safe(e.Host), Safe(e.Job), r.paint.state(Safe(e.State)), quoted(e.Name))
 		if e.Pos != "" {
 			line += "  " + r.paint.in(dim, Safe(e.Pos))
 		}
-		if e.Hint != "" {
+		if e.Hint != "" && len(shown) == len(r.unreaped) {
 			line += "\n    " + Safe(e.Hint)
+		}
+		to.add(false, line+"\n")
+	}
+	if more := len(r.unreaped) - len(shown); more > 0 {
+		line := fmt.Sprintf("  … and %d more", more)
+		if hint := r.unreaped[0].Hint; hint != "" {
+			line += "\n    " + Safe(strings.TrimSuffix(hint, " "+r.unreaped[0].Job))
 		}
 		to.add(false, line+"\n")
 	}

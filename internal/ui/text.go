@@ -108,8 +108,11 @@ func first(s string) string {
 }
 
 // reason is the first line of what e says of an end, without the host and the state that stand before it in any case;
-// the exit code where nothing is said.
+// the exit code where nothing is said. Of an interruption the place counts: why it was is known to who interrupted.
 func reason(e event.Event) string {
+	if e.State == "interrupted" && e.Kind == event.HostEnd && e.Pos != "" {
+		return "at " + e.Pos
+	}
 	text := first(e.Msg)
 	if text == "" && e.Kind == event.HostEnd && e.RC != nil {
 		return fmt.Sprintf("rc %d", *e.RC)

@@ -179,6 +179,28 @@ the first of these was web1, after 3s: run: 字\x1b字\x1b字…
 	}
 }
 
+// Ctrl-C on many hosts does not flood a terminal.
+func TestInterruptedOnATerminal(t *testing.T) {
+	events := []event.Event{{Time: time.Unix(0, 0), Kind: event.RunStart}}
+	for i := range 30 {
+		e := event.Event{Time: time.Unix(2, 0), Kind: event.HostEnd, Host: fmt.Sprintf("web%d", i), State: "interrupted", Pos: "d.star:1:2", Msg: "run: interrupted"}
+		if i == 25 {
+			e.State, e.Msg = "failed", "boom"
+		}
+		events = append(events, e)
+	}
+	for i := range 30 {
+		job := fmt.Sprintf("j-%02d", i)
+		events = append(events, event.Event{Kind: event.Unreaped, Host: "web1", Job: job, State: "running", Name: "x", Hint: "starling jobs reap " + job})
+	}
+	_, err := plain(t, Options{Mode: Terminal, Interval: time.Hour}, append(events, event.Event{Time: time.Unix(3, 0), Kind: event.RunEnd})...)
+	require.Contains(t, err, "web3: interrupted at d.star:1:2\n")
+	require.NotContains(t, err, "web24")
+	require.Contains(t, err, "\n30 hosts: 1 failed, 29 interrupted, 30 unreaped jobs, in 3s\n  failed  web25      0s  boom\njobs that nobody reaped:\n  web1  j-00  running \"x\"\n")
+	require.Contains(t, err, "  web1  j-19  running \"x\"\n  … and 10 more\n    starling jobs reap\n")
+	require.NotContains(t, err, "j-20")
+}
+
 func TestReason(t *testing.T) {
 	for msg, want := range map[string]string{
 		"run: web1: unreachable: dial: refused": "run: dial: refused",
