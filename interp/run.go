@@ -216,6 +216,9 @@ func (in *Interp) hostEnd(h *job.Host, began time.Time, err error) {
 	ev := event.Event{Kind: event.HostEnd, Host: h.Name(), Elapsed: time.Since(began), State: StateOf(err)}
 	if err != nil {
 		ev.Msg, ev.Pos, ev.Hint, ev.Trace = Message(err), Place(err), Hint(err), Render(err, TraceOptions{})
+		if failed, ok := asFailed(err); ok && len(failed.Results) == 1 && failed.Results[0].HasRC {
+			ev.RC = &failed.Results[0].RC
+		}
 	}
 	in.gate.emit(ev)
 }

@@ -156,6 +156,9 @@ func (r *recap) writeHosts(to *scroll, counts map[string]int, cols int) {
 			line += "  " + padded(r.changes(e.Host), changes)
 		}
 		if why := reason(e); why != "" && e.State != "ok" {
+			if cols > 0 && e.RC != nil && e.Msg != "" {
+				why = fmt.Sprintf("rc %d: %s", *e.RC, why) // the message may be cut before it says so
+			}
 			line += "  " + fitting(why, cols, 2+len(e.State)+runewidth.StringWidth(line)+2)
 		}
 		to.add(false, "  "+r.paint.state(Safe(e.State))+strings.TrimRight(line, " ")+"\n")
