@@ -99,6 +99,25 @@ func TestColours(t *testing.T) {
 
 var colour = regexp.MustCompile(`\x1b\[3[0-9]m`)
 
+// What can't be written is no success: a disk that is full is told, and the exit code is not 0.
+func TestFullOutput(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "print.star"), []byte("print(\"hello\")\n"), 0o600))
+	for _, args := range [][]string{{"version"}, {"doc", "run"}, {"run", "print.star"}, {"run", "--json", "print.star"}, {"runs"}, {"exec", "--sandbox", "1", "all", "--", "echo hello"}} {
+		t.Run(strings.Join(args, " "), func(t *testing.T) {
+			p := newPerson(t, "")
+			cmd := p.command(dir, args...)
+			full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+			require.NoError(t, err)
+			defer full.Close()
+			var said bytes.Buffer
+			cmd.Stdout, cmd.Stderr = full, &said
+			require.Equal(t, 1, p.code(cmd.Run()), said.String())
+			require.Equal(t, 1, strings.Count(said.String(), "starling: error: write /dev/stdout: no space left on device\n"), "%s", said.String())
+		})
+	}
+}
+
 // On a terminal Ctrl-C ends the call under way and not the session; Ctrl-D ends that.
 func TestREPLOnATerminal(t *testing.T) {
 	fleet := newFleet(t)
