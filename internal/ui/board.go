@@ -238,18 +238,23 @@ func (r *row) since(now time.Time) time.Time {
 	return now
 }
 
-// table lays the rows out in columns: host, task, time, and what is left for the last line of output.
+// table lays the rows out in columns: host, task, time, and what is left for the last line of output. In a narrow
+// terminal the task gives way to the time.
 func table(rows []*row, cols int, now time.Time) []string {
 	cells := make([][4]string, len(rows))
 	var width [3]int
-	limit := [3]int{24, 32, 16}
-	for i, r := range rows {
-		cells[i] = r.cells(now)
-		for c := range width {
-			cells[i][c] = inOneLine(cells[i][c], limit[c])
+	fit := func(c, limit int) {
+		for i := range cells {
+			cells[i][c] = inOneLine(cells[i][c], limit)
 			width[c] = max(width[c], runewidth.StringWidth(cells[i][c]))
 		}
 	}
+	for i, r := range rows {
+		cells[i] = r.cells(now)
+	}
+	fit(0, 24)
+	fit(2, 16)
+	fit(1, min(max(cols-width[0]-width[2]-4, 6), 32))
 	lines := make([]string, len(rows))
 	for i, c := range cells {
 		line := padded(c[0], width[0]) + "  " + padded(c[1], width[1]) + "  " + padded(c[2], width[2])

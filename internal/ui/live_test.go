@@ -151,15 +151,24 @@ func TestLiveAreaIsCutToTheTerminal(t *testing.T) {
 			u.Sink()(event.Event{Kind: event.CallStart, Host: host, Call: int64(i), Name: "日本語日本語日本語日本語日本語日本語日本語日本語"})
 		}
 		settle()
-		require.Equal(t, `web00  日本語日本語日本語日本語日本語…
-web01  日本語日本語日本語日本語日本語…
-web02  日本語日本語日本語日本語日本語…
-web03  日本語日本語日本語日本語日本語…
-web04  日本語日本語日本語日本語日本語…
-web05  日本語日本語日本語日本語日本語…
+		require.Equal(t, `web00  日本語日本語日本語日本語日…  0s
+web01  日本語日本語日本語日本語日…  0s
+web02  日本語日本語日本語日本語日…  0s
+web03  日本語日本語日本語日本語日…  0s
+web04  日本語日本語日本語日本語日…  0s
+web05  日本語日本語日本語日本語日…  0s
 … and 44 more
 50 hosts: 50 running  0s
 `, v.screen())
+	})
+}
+
+func TestLiveAreaIsNarrow(t *testing.T) {
+	onTerminal(t, 24, 24, func(t *testing.T, v *vt, u *UI) {
+		u.Sink()(event.Event{Kind: event.JobStart, Host: "web1", Job: "j", Name: "upgrade packages", Limit: time.Hour})
+		time.Sleep(3 * time.Second)
+		settle()
+		require.Contains(t, v.screen(), "\nweb1  upgrade p…  3s/1h\n")
 	})
 }
 
