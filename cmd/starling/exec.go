@@ -172,6 +172,8 @@ func (s *session) onAll(ctx context.Context, hosts []*job.Host, cmd job.Command,
 		wg.Go(func() {
 			began := time.Now()
 			events(event.Event{Time: began, Kind: event.HostStart, Host: h.Name()})
+			call := event.Event{Time: began, Kind: event.CallStart, Host: h.Name(), Call: int64(i + 1), Builtin: "run", Name: cmd.Display}
+			events(call)
 			a := answer{host: h}
 			if stream {
 				a.result, a.err = s.streamed(ctx, h, cmd, poll, events)
@@ -182,21 +184,44 @@ func (s *session) onAll(ctx context.Context, hosts []*job.Host, cmd job.Command,
 			if a.err != nil && ctx.Err() != nil {
 				a.err = &interp.InterruptedError{Err: context.Cause(ctx)}
 			}
-			ev := event.Event{Time: time.Now(), Kind: event.HostEnd, Host: h.Name(), Elapsed: time.Since(began), State: a.state()}
-			if a.err != nil && ctx.Err() == nil {
-				ev.Msg, ev.Hint = a.err.Error(), hintOf(a.err)
-			} else if a.err == nil && a.result.HasRC {
-				ev.RC = &a.result.RC
-			}
-			if a.err == nil && a.result.State != wire.Failed {
-				ev.Msg = a.result.Msg
-			}
-			events(ev)
+			events(a.callEnd(call))
+			events(a.hostEnd(began))
 			answers[i] = a
 		})
 	}
 	wg.Wait()
 	return answers
+}
+
+// callEnd is the end of the call that began with an event.
+func (a answer) callEnd(call event.Event) event.Event {
+	call.Elapsed = time.Since(call.Time)
+	call.Time, call.Kind, call.State, call.Job = time.Now(), event.CallEnd, "failed", a.result.ID
+	if a.err != nil {
+		call.Msg = a.err.Error()
+		return call
+	}
+	call.State, call.Changed = string(a.result.State), a.result.Changed
+	if a.result.HasRC {
+		call.RC = &a.result.RC
+	}
+	return call
+}
+
+// hostEnd tells that all is over on the host. An interruption needs no words.
+func (a answer) hostEnd(began time.Time) event.Event {
+	ev := event.Event{Time: time.Now(), Kind: event.HostEnd, Host: a.host.Name(), Elapsed: time.Since(began), State: a.state()}
+	switch {
+	case ev.State == "interrupted":
+	case a.err != nil:
+		ev.Msg, ev.Hint = a.err.Error(), hintOf(a.err)
+	case a.result.State != wire.Failed: // which the exit code tells
+		ev.Msg = a.result.Msg
+	}
+	if a.err == nil && a.result.HasRC {
+		ev.RC = &a.result.RC
+	}
+	return ev
 }
 
 func (s *session) on(ctx context.Context, h *job.Host, cmd job.Command, poll time.Duration) (job.Result, error) {
