@@ -182,6 +182,9 @@ func (g *gate) announce(b *builtins.Builtin, c *builtins.Call) func(starlark.Val
 	if b.Label != nil {
 		ev.Name = b.Label(c.Args)
 	}
+	if p := b.Spec.Param("timeout"); p != nil && p.Type == spec.Duration {
+		ev.Limit = c.Args.Duration("timeout")
+	}
 	g.emit(ev)
 	return func(value starlark.Value, err error) {
 		ev.Kind, ev.Elapsed, ev.State = event.CallEnd, time.Since(began), "succeeded"

@@ -15,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"starling/builtins"
+	"starling/builtins/spec"
 	"starling/internal/event"
 	"starling/internal/job"
 	"starling/internal/journal"
@@ -198,6 +199,18 @@ func TestGatePasses(t *testing.T) {
 			require.Equal(t, "web1", s.events[1].Host)
 		})
 	}
+}
+
+// A call that has a deadline of its own says so, as a job says its ceiling.
+func TestGateTellsTheLimit(t *testing.T) {
+	s := newStage(t)
+	in, mine := s.bound(builtins.Builtin{Effect: builtins.Host,
+		Spec: spec.Spec{Params: []spec.Param{{Name: "timeout", Type: spec.Duration, Default: "600"}}},
+		Do:   func(*builtins.Call) (starlark.Value, error) { return starlark.None, nil }})
+	_, err := starlark.Call(in.newThread(t.Context(), &place{host: s.host("web1"), path: "web1"}), mine, nil, nil)
+	require.NoError(t, err)
+	require.Equal(t, event.CallStart, s.events[0].Kind)
+	require.Equal(t, 10*time.Minute, s.events[0].Limit)
 }
 
 // The end of the context ends a builtin that waits, at once.

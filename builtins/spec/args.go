@@ -89,7 +89,7 @@ func (a Args) Callable(name string) starlark.Callable {
 func (a Args) Value(name string) starlark.Value { return get[starlark.Value](a, name, Job, Any) }
 
 func (a Args) check(name string, types ...Type) {
-	p := a.spec.param(name)
+	p := a.spec.Param(name)
 	if p == nil {
 		panic(fmt.Sprintf("spec %s: no parameter %s", a.spec.Name, name))
 	}

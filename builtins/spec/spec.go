@@ -101,8 +101,8 @@ func (t Type) String() string {
 	return "invalid type"
 }
 
-// param returns the parameter called name, or nil.
-func (s *Spec) param(name string) *Param {
+// Param returns the parameter called name, or nil.
+func (s *Spec) Param(name string) *Param {
 	for i := range s.Params {
 		if s.Params[i].Name == name {
 			return &s.Params[i]

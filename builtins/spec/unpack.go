@@ -84,7 +84,7 @@ func (s *Spec) bindPositional(a *Args, args starlark.Tuple) error {
 func (s *Spec) bindKeywords(a *Args, kwargs []starlark.Tuple) error {
 	for _, kv := range kwargs {
 		name := string(kv[0].(starlark.String))
-		p := s.param(name)
+		p := s.Param(name)
 		if s.Variadic && (p == nil || p.Positional) {
 			a.restKwargs = append(a.restKwargs, kv)
 			continue
