@@ -75,7 +75,7 @@ web1  make world  1m03s/30m  | waiting for it
 web1: waiting for it
 web1: job j-1 succeeded after 1m04s
 
-2 hosts: 2 ok, in 1m03s
+3 hosts: 2 ok, 1 not begun, in 1m03s
   ok  web1   1m03s
   ok  web2   1m03s
 `, v.screen(), "nothing of the live area is left")

@@ -106,6 +106,9 @@ func (r *recap) headline(counts map[string]int, end event.Event) string {
 			parts = append(parts, fmt.Sprintf("%d %s", n, r.paint.state(state)))
 		}
 	}
+	if n := len(r.order) - len(r.ends); n > 0 {
+		parts = append(parts, fmt.Sprintf("%d %s", n, r.paint.in(yellow, "not begun")))
+	}
 	changed := 0
 	for _, n := range r.changed {
 		changed += n
@@ -116,7 +119,7 @@ func (r *recap) headline(counts map[string]int, end event.Event) string {
 	if n := len(r.unreaped); n > 0 {
 		parts = append(parts, r.paint.in(yellow, count(n, "unreaped job")))
 	}
-	text := count(len(r.ends), "host") + ": " + strings.Join(parts, ", ")
+	text := count(len(r.order), "host") + ": " + strings.Join(parts, ", ")
 	if len(r.ends) == 0 {
 		text = strings.Join(parts, ", ")
 	}
@@ -131,7 +134,7 @@ func (r *recap) headline(counts map[string]int, end event.Event) string {
 }
 
 func (r *recap) writeHosts(to *scroll, counts map[string]int, cols int) {
-	if len(r.ends) == 1 {
+	if len(r.order) == 1 {
 		return // the headline has said it, and the line of its end why
 	}
 	slices.SortStableFunc(r.order, func(a, b string) int {
