@@ -6,9 +6,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
+	"github.com/mattn/go-runewidth"
 	"github.com/stretchr/testify/require"
 )
 
@@ -120,6 +122,35 @@ func TestReadme(t *testing.T) {
 	}
 }
 
+// The page of what a person sees: its scripts are in order, what it says of a pipe is so, and its screens are as wide
+// as it says.
+func TestFacePage(t *testing.T) {
+	text, err := os.ReadFile("../../docs/face.md")
+	require.NoError(t, err)
+	dir := t.TempDir()
+	widths := []int{80, 200, 80}
+	for _, b := range blocksOf(string(text)) {
+		switch b.language {
+		case "python":
+			name, _, _ := strings.Cut(strings.TrimPrefix(b.text, "# "), "\n")
+			require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(b.text), 0o600))
+			code, out, said := newPerson(t, "").starling(dir, "lint", name)
+			require.Zero(t, code, "%s%s", out, said)
+		case "console":
+			newPerson(t, "").converse(dir, b.text)
+		case "text":
+			require.NotEmpty(t, widths)
+			for line := range strings.Lines(b.text) {
+				require.LessOrEqual(t, runewidth.StringWidth(strings.TrimSuffix(line, "\n")), widths[0], line)
+			}
+			widths = widths[1:]
+		default:
+			t.Fatalf("a block in %q: how is it tested?", b.language)
+		}
+	}
+	require.Empty(t, widths)
+}
+
 // converse types the lines of a console block and compares what is answered. What differs from one run to the next
 // (job ids, times) is not compared.
 func (p *person) converse(dir, text string) {
@@ -141,10 +172,12 @@ func (p *person) converse(dir, text string) {
 	}
 }
 
+var spaced = regexp.MustCompile(` +TIME`) // in a column
+
 // masked takes out of an output what differs from run to run.
 func masked(text string) string {
 	text = jobID.ReplaceAllString(text, "JOB")
-	return varying.ReplaceAllString(text, "TIME")
+	return spaced.ReplaceAllString(varying.ReplaceAllString(text, "TIME"), " TIME")
 }
 
 // carryOut does what an indented block says. The tests can't be run by themselves: that make knows them is enough.

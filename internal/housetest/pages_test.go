@@ -3,12 +3,14 @@ package housetest
 import (
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"starling/internal/event"
 	"starling/interp"
 )
 
@@ -52,5 +54,49 @@ func TestExamplesAreListed(t *testing.T) {
 		require.FileExists(t, filepath.Join(filepath.Dir(main), "output.txt"))
 		name := "examples/" + filepath.Base(filepath.Dir(main))
 		require.Contains(t, string(readme), name, "the README does not name it")
+	}
+}
+
+// The page of the events has every kind and every field; that of the environment, every variable that is read.
+func TestPagesForPrograms(t *testing.T) {
+	page, err := os.ReadFile(root + "/docs/events.md")
+	require.NoError(t, err)
+	source, err := os.ReadFile(root + "/internal/event/event.go")
+	require.NoError(t, err)
+	kinds := regexp.MustCompile(`Kind += "([a-z_]+)"|^\t[A-Z][A-Za-z]+ += "([a-z_]+)"`)
+	rows := 0
+	for line := range strings.Lines(string(source)) {
+		if m := kinds.FindStringSubmatch(line); m != nil {
+			require.Contains(t, string(page), "\n| `"+m[1]+m[2]+"` |")
+			rows++
+		}
+	}
+	for field := range reflect.TypeFor[event.Event]().Fields() {
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		require.Contains(t, string(page), "\n| `"+name+"` |")
+		rows++
+	}
+	const heads = 2
+	require.Equal(t, heads+rows, strings.Count(string(page), "\n| "), "a row of something that is not there")
+
+	page, err = os.ReadFile(root + "/docs/scripting.md")
+	require.NoError(t, err)
+	read := regexp.MustCompile(`"(STARLING_[A-Z_]+)"|Getenv\("([A-Z_]+)"\)`)
+	found := map[string]bool{}
+	for _, room := range []string{"cmd", "internal/transport", "internal/inventory"} {
+		require.NoError(t, filepath.WalkDir(root+"/"+room, func(path string, _ os.DirEntry, err error) error {
+			if err != nil || filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") {
+				return err
+			}
+			text, err := os.ReadFile(path)
+			for _, m := range read.FindAllStringSubmatch(string(text), -1) {
+				found[m[1]+m[2]] = true
+			}
+			return err
+		}))
+	}
+	require.Contains(t, found, "NO_COLOR")
+	for name := range found {
+		require.Contains(t, string(page), "`"+name+"`")
 	}
 }
