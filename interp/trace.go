@@ -370,6 +370,8 @@ func hintFor(msg, line string) string {
 		return "the file begins with a byte order mark: save it as UTF-8 without one"
 	case strings.HasPrefix(msg, "unexpected input character") && strings.ContainsAny(msg, "“”‘’"):
 		return "these are typographic quotes"
+	case strings.HasSuffix(msg, "want ','") || strings.HasSuffix(msg, "want ')'") || strings.HasSuffix(msg, "want ']'") || strings.HasSuffix(msg, "want '}'"):
+		return "a comma is missing before this, or a parenthesis or bracket was not closed"
 	case strings.HasPrefix(msg, "cannot reassign global"):
 		return "in a file that load() brings in, each global name is bound once"
 	}
