@@ -26,8 +26,8 @@ type project struct {
 	fields map[string]bool // names of fields that scripts give to their own structs
 	// lambdas are those that were called under a name, each as the def that it stands for.
 	lambdas map[*syntax.LambdaExpr]*syntax.DefStmt
-	found  []placed
-	errs   []error
+	found   []placed
+	errs    []error
 }
 
 // file is one source.
