@@ -154,7 +154,9 @@ func (in *Interp) batch(c *builtins.Call, fn starlark.Callable, fork string, hos
 			thread := in.newThread(c.Ctx, &place{host: h, path: fork + h.Name()})
 			release := CancelWith(c.Ctx, thread)
 			defer release()
-			value, err := starlark.Call(thread, fn, starlark.Tuple{in.options.Run.HostValue(h)}, nil)
+			argument := in.options.Run.HostValue(h)
+			argument.Freeze()
+			value, err := starlark.Call(thread, fn, starlark.Tuple{argument}, nil)
 			if err == nil {
 				value.Freeze()
 			} else if c.Ctx.Err() != nil {

@@ -82,6 +82,9 @@ def main():
     print([o.value for o in each(["a"], lambda h: [p.value for p in each(["b"], lambda h: host().name)] + [host().name])])`, "", `[["b", "a"]]`},
 		{"not from the top level", `each(["a"], lambda h: None)`, "each: not from the top level", ""},
 		{"not through a function called there", "def work():\n    each([\"a\"], lambda h: None)\nwork()", "each: not from the top level", ""},
+		{"a host that is being changed", `
+def main():
+    each(["a"], lambda h: h.vars.update(x=1))`, "frozen", ""},
 		{"a list that is being changed", `
 def main():
     all = ["a", "b"]

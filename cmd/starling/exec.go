@@ -127,7 +127,9 @@ func (r *root) exec(ctx context.Context, pattern string, words []string, f execF
 	code := exitCode(outcomesOf(answers), unreaped, "fail")
 	view.Sink()(event.Event{Time: time.Now(), Kind: event.RunEnd, Run: id, Code: &code, Elapsed: time.Since(began)})
 	view.Close()
-	r.advise(answers)
+	if !f.json {
+		r.advise(answers)
+	}
 	return s.end(ctx, id, code)
 }
 
