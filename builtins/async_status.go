@@ -46,11 +46,11 @@ print(r.state, r.stdout)`,
 		}
 		results, err := c.Run.Engine.Wait(c.Ctx, refs, job.Pace{Every: delay, Looks: retries + 1})
 		if err != nil {
-			return nil, err
+			return nil, c.unfinished(results, err)
 		}
 		if running := stillRunning(results); running != nil && retries > 0 {
-			return nil, &RunningError{Results: running,
-				After: fmt.Sprintf("after %d retries, %s apart (%s in all)", retries, delay, delay*time.Duration(retries))}
+			return nil, c.unfinished(results, &RunningError{Results: running,
+				After: fmt.Sprintf("after %d retries, %s apart (%s in all)", retries, delay, delay*time.Duration(retries))})
 		}
 		if c.Args.Bool("cleanup") {
 			if err := c.Run.Engine.Clean(c.Ctx, ended(refs, results)); err != nil {

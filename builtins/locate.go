@@ -3,6 +3,7 @@ package builtins
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"go.starlark.net/starlark"
 
@@ -60,19 +61,38 @@ func (c *Call) refs(values []starlark.Value) ([]job.Ref, error) {
 // reaped is what a builtin returns for jobs that it came back for: the results, in the shape the jobs were given in,
 // or one error that names every job that ended badly.
 func (c *Call) reaped(results []job.Result, list bool) (starlark.Value, error) {
-	var failed []job.Result
+	if failed := c.badly(results); failed != nil {
+		return nil, failed
+	}
 	values := make([]starlark.Value, len(results))
 	for i, r := range results {
-		if r.Failed() {
-			failed = append(failed, r)
-		}
 		values[i] = &Result{r}
-	}
-	if len(failed) > 0 && !c.Args.Bool("ignore_errors") {
-		return nil, &FailedError{Results: failed}
 	}
 	if !list {
 		return values[0], nil
 	}
 	return starlark.NewList(values), nil
+}
+
+// unfinished is the error of a builtin that did not come to the end of all its jobs: the jobs that ended badly until
+// then, which nobody else will tell of, and why the others' ends were not seen.
+func (c *Call) unfinished(results []job.Result, why error) error {
+	if failed := c.badly(slices.DeleteFunc(slices.Clone(results), func(r job.Result) bool { return !r.Ended() })); failed != nil {
+		return errors.Join(failed, why)
+	}
+	return why
+}
+
+// badly is the error of the jobs that ended badly; nil when there are none, or when they are to be no error.
+func (c *Call) badly(results []job.Result) error {
+	var failed []job.Result
+	for _, r := range results {
+		if r.Failed() {
+			failed = append(failed, r)
+		}
+	}
+	if failed == nil || c.Args.Bool("ignore_errors") {
+		return nil
+	}
+	return &FailedError{Results: failed}
 }

@@ -44,10 +44,10 @@ print([r.state for r in wait([a, b])])`,
 		}
 		results, err := c.Run.Engine.Wait(c.Ctx, refs, pace)
 		if err != nil {
-			return nil, err
+			return nil, c.unfinished(results, err)
 		}
 		if running := stillRunning(results); running != nil {
-			return nil, &RunningError{Results: running, After: fmt.Sprintf("after a wait of %s", *c.Args.OptDuration("timeout"))}
+			return nil, c.unfinished(results, &RunningError{Results: running, After: fmt.Sprintf("after a wait of %s", *c.Args.OptDuration("timeout"))})
 		}
 		return c.reaped(results, list)
 	},

@@ -81,3 +81,38 @@ func TestHostStaysAway(t *testing.T) {
 		})
 	}
 }
+
+// Where one host stays away, the jobs of the others are come back for all the same.
+func TestOneHostOfTwoStaysAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		engine := job.New(job.Config{Recorder: &job.Memory{}})
+		defer engine.Close()
+		var away atomic.Bool
+		var refs []job.Ref
+		for _, name := range []string{"web1", "web2"} {
+			host := wirehost.New(name, wirehost.Options{Script: func(string) wirehost.Job { return wirehost.Job{Duration: 5 * time.Second, Code: 3} }})
+			h := engine.Host(transport.Target{Name: name}, func(transport.Target) transport.Transport {
+				return fake.WithFaults(host, func(int, transport.Command) fake.Fault {
+					if away.Load() && name == "web2" {
+						return fake.Unreachable(name)
+					}
+					return nil
+				})
+			})
+			started, err := h.Start(t.Context(), job.Command{Text: "work", Display: "work", Limit: 10 * time.Second})
+			require.NoError(t, err)
+			h.Rest()
+			refs = append(refs, job.Ref{Host: h, ID: started.ID})
+		}
+		away.Store(true)
+		results, err := engine.Wait(t.Context(), refs, job.Pace{Every: time.Second})
+		var unasked *job.UnaskedError
+		require.ErrorAs(t, err, &unasked)
+		require.Equal(t, "web2", unasked.Host)
+		require.Equal(t, wire.Failed, results[0].State)
+		require.Zero(t, results[1])
+		left := engine.Unreaped()
+		require.Len(t, left, 1)
+		require.Equal(t, refs[1].ID, left[0].ID)
+	})
+}

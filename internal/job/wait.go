@@ -39,10 +39,11 @@ const (
 
 // Wait looks at jobs, on one or many hosts at once, until all have ended or the pace is over, and returns what is
 // known of each, in order. Those that ended are reaped. A host that can't be asked does not end the wait before the
-// pace, or the ceilings of its jobs, are over; the error then is *UnaskedError.
+// pace, or the ceilings of its jobs, are over; the error then is *UnaskedError, and the Results are those of the other
+// hosts, with zero ones between them.
 func (e *Engine) Wait(ctx context.Context, refs []Ref, p Pace) ([]Result, error) {
 	results, err := watch(ctx, refs, p, false, func() {})
-	if err != nil {
+	if err != nil && ctx.Err() != nil {
 		return nil, err
 	}
 	hosts := map[*Host][]*Result{}
@@ -58,7 +59,7 @@ func (e *Engine) Wait(ctx context.Context, refs []Ref, p Pace) ([]Result, error)
 		})
 	}
 	wg.Wait()
-	return results, nil
+	return results, err
 }
 
 // WaitAny waits until the first of refs, which must not be empty, has ended, reaps that one, and returns its place.
