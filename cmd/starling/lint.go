@@ -113,27 +113,24 @@ func (r *root) findings(findings []lint.Finding, asJSON bool) (worst lint.Severi
 	return worst, nil
 }
 
-// lintFirst says what is wrong with a script that is about to run, and whether it may. A job that nobody reaps does
-// not keep it from running: what counts for that is the end of the run. What the lint can't read the run itself
-// reports.
-func (r *root) lintFirst(ctx context.Context, past *durations, path string, source []byte) bool {
+// lintFirst says what is wrong with a script that is about to run, and whether it may. A job that nobody reaps is only
+// noticed: what counts for that is the end of the run. What the lint can't read the run itself reports.
+func (r *root) lintFirst(ctx context.Context, past *durations, path string, source []byte) (noticed []lint.Finding, may bool) {
 	findings, _ := lint.Files([]string{path}, lintOptions(ctx, past, path, map[string][]byte{path: source}))
-	may := true
+	may = true
 	for _, f := range findings {
-		if f.Severity != lint.Error || f.Rule == lint.Undefined {
-			continue
+		switch {
+		case f.Severity != lint.Error || f.Rule == lint.Undefined:
+		case f.Rule == lint.Unreaped:
+			noticed = append(noticed, f)
+		default:
+			r.voice().errorf("%s: %s [%s]", f.Pos(), f.Msg, f.Rule)
+			r.voice().hint(f.Hint)
+			may = false
 		}
-		text := fmt.Sprintf("%s:%d:%d: %s [%s]", f.Path, f.Line, f.Col, f.Msg, f.Rule)
-		if f.Rule == lint.Unreaped {
-			r.voice().warn(text)
-			continue
-		}
-		r.voice().errorf("%s", text)
-		r.voice().hint(f.Hint)
-		may = false
 	}
 	if !may {
 		r.voice().hint("starling run --no-lint runs it all the same")
 	}
-	return may
+	return noticed, may
 }

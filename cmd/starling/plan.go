@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"starling/internal/event"
 	"starling/internal/job"
 	"starling/internal/journal"
+	"starling/internal/lint"
 	"starling/internal/transport"
 	"starling/interp"
 )
@@ -34,13 +36,19 @@ type plan struct {
 	Diff        bool               `json:"diff,omitempty"`
 	Vars        map[string]string  `json:"-"` // the journal has a column for them
 
-	rerun bool
-	past  []journal.Step
-	jobs  []job.Record
+	noticed []lint.Finding // what lint has against it that does not keep it from running
+	rerun   bool
+	past    []journal.Step
+	jobs    []job.Record
 }
 
 // execute carries a run out from its beginning or, with past steps, from where it was.
 func (r *root) execute(ctx context.Context, s *session, id string, p plan, json bool) error {
+	for _, f := range p.noticed {
+		if !json {
+			r.voice().warn(fmt.Sprintf("%s: %s [%s]", f.Pos(), f.Msg, f.Rule))
+		}
+	}
 	view := r.watch(json, names(p.Targets))
 	defer view.Close()
 	r.prompter.pause = view.Pause
@@ -70,6 +78,11 @@ func (r *root) execute(ctx context.Context, s *session, id string, p plan, json 
 	}
 	began := time.Now()
 	view.Sink()(event.Event{Time: began, Kind: event.RunStart, Run: id, Msg: p.Script, Hosts: names(p.Targets)})
+	for _, f := range p.noticed {
+		if json {
+			view.Sink()(event.Event{Time: began, Kind: event.Warning, Pos: f.Pos(), Msg: fmt.Sprintf("%s [%s]", f.Msg, f.Rule), Hint: f.Hint})
+		}
+	}
 	outcomes, err := in.Execute(ctx)
 	if err != nil {
 		return err

@@ -11,6 +11,7 @@ import (
 	"starling/internal/event"
 	"starling/internal/job"
 	"starling/internal/journal"
+	"starling/internal/lint"
 	"starling/internal/wire"
 	"starling/interp"
 )
@@ -131,8 +132,12 @@ func (r *root) runScript(ctx context.Context, script string, f runFlags) error {
 	if err != nil {
 		return err
 	}
-	if !f.noLint && !r.lintFirst(ctx, &durations{journal: s.journal}, script, source) {
-		return &codeError{exitUsage, nil}
+	var noticed []lint.Finding
+	if !f.noLint {
+		var may bool
+		if noticed, may = r.lintFirst(ctx, &durations{journal: s.journal}, script, source); !may {
+			return &codeError{exitUsage, nil}
+		}
 	}
 	id := journal.NewRunID()
 	release, err := s.journal.Claim(id)
@@ -141,7 +146,7 @@ func (r *root) runScript(ctx context.Context, script string, f runFlags) error {
 	}
 	defer release()
 	return r.execute(ctx, s, id, plan{Script: script, Dir: here(), Source: source, On: f.on != "", Targets: targets, World: digest,
-		Inventories: r.flags.inventories, SSHConfig: r.flags.sshConfig, Serial: f.serial, Forks: f.forks, Unreaped: f.unreaped, Become: r.become, Check: f.dry, Diff: f.diff, Vars: vars}, f.json)
+		Inventories: r.flags.inventories, SSHConfig: r.flags.sshConfig, Serial: f.serial, Forks: f.forks, Unreaped: f.unreaped, Become: r.become, Check: f.dry, Diff: f.diff, Vars: vars, noticed: noticed}, f.json)
 }
 
 // endPatience bounds the last look at jobs that nobody came back for.

@@ -50,9 +50,12 @@ type Finding struct {
 	Hint     string   `json:"hint,omitempty"` // what to do about it
 }
 
+// Pos returns where it is, as file:line:col.
+func (f Finding) Pos() string { return fmt.Sprintf("%s:%d:%d", f.Path, f.Line, f.Col) }
+
 // String returns the finding in one line, position first, without the hint.
 func (f Finding) String() string {
-	return fmt.Sprintf("%s:%d:%d: %s: %s [%s]", f.Path, f.Line, f.Col, f.Severity, f.Msg, f.Rule)
+	return fmt.Sprintf("%s: %s: %s [%s]", f.Pos(), f.Severity, f.Msg, f.Rule)
 }
 
 // File lints the script at path and all it loads. See Files.
