@@ -15,8 +15,8 @@ import (
 	"starling/internal/wire"
 )
 
-// tight is the share of its ceiling above which a job's duration is worth a warning.
-const tight = 0.8
+// tightShare is the share of its ceiling above which a job's duration is worth a warning.
+const tightShare = 0.8
 
 // durations tells how long the jobs of a command took, and asks the journal once about each command.
 type durations struct {
@@ -44,29 +44,38 @@ func (d *durations) of(ctx context.Context, cmd string) journal.Stats {
 func (s *session) headroom(ctx context.Context, events event.Sink) {
 	past := durations{journal: s.journal}
 	for _, r := range s.engine.Ledger() {
-		if r.Limit == 0 || r.Seen.Ended.IsZero() {
+		took := r.Seen.Ended.Sub(r.Seen.Started)
+		if !tight(r, took) {
 			continue
 		}
 		stats := past.of(ctx, r.Cmd)
-		if stats.Count+stats.Killed == 0 {
-			continue
-		}
-		if msg := tightness(r, r.Seen.Ended.Sub(r.Seen.Started), stats); msg != "" {
+		if msg := tightness(r, took, stats); msg != "" {
 			events(event.Event{Time: time.Now(), Kind: event.Warning, Host: r.Target.Name, Job: r.ID, Pos: r.Pos, Msg: msg,
 				Hint: fmt.Sprintf("async=%d would leave room", int(roomy(stats, r.Limit).Seconds()))})
 		}
 	}
 }
 
-// tightness says how a job stands to its ceiling, when that is worth saying.
+// tight reports whether a job came close to its ceiling, or to its end by it.
+func tight(r job.Record, took time.Duration) bool {
+	switch {
+	case r.Limit == 0 || r.Seen.Ended.IsZero():
+		return false
+	case r.Seen.State == wire.Succeeded || r.Seen.State == wire.Failed:
+		return took > time.Duration(tightShare*float64(r.Limit))
+	}
+	return r.Seen.State == wire.TimedOut
+}
+
+// tightness says how a job that is tight stands to its ceiling, when that is worth saying.
 func tightness(r job.Record, took time.Duration, stats journal.Stats) string {
 	what := fmt.Sprintf("job %s, %q,", r.ID, short(r.Cmd))
 	seen := fmt.Sprintf("seen so far: %d that took up to %s, 95 of 100 no more than %s", stats.Count, ui.Duration(stats.Max), ui.Duration(stats.P95))
 	switch {
-	case r.Seen.State == wire.TimedOut && stats.Max > r.Limit:
-		return fmt.Sprintf("%s was killed at its ceiling of %s, and earlier ones took longer; %s", what, ui.Duration(r.Limit), seen)
-	case (r.Seen.State == wire.Succeeded || r.Seen.State == wire.Failed) && took > time.Duration(tight*float64(r.Limit)):
+	case r.Seen.State != wire.TimedOut:
 		return fmt.Sprintf("%s took %s of its ceiling of %s; %s", what, ui.Duration(took), ui.Duration(r.Limit), seen)
+	case stats.Max > r.Limit:
+		return fmt.Sprintf("%s was killed at its ceiling of %s, and earlier ones took longer; %s", what, ui.Duration(r.Limit), seen)
 	}
 	return ""
 }

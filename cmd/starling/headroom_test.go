@@ -29,8 +29,11 @@ func TestTightness(t *testing.T) {
 		"lost says nothing of a time": {wire.Lost, 59 * time.Minute, time.Hour, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := job.Record{ID: "j-0123456789abcdef", Cmd: "make world", Limit: row.limit, Seen: job.Seen{State: row.state}}
-			msg := tightness(r, row.took, stats)
+			r := job.Record{ID: "j-0123456789abcdef", Cmd: "make world", Limit: row.limit, Seen: job.Seen{State: row.state, Ended: time.Now()}}
+			msg := ""
+			if tight(r, row.took) {
+				msg = tightness(r, row.took, stats)
+			}
 			if row.want == "" {
 				require.Empty(t, msg)
 				return
