@@ -82,7 +82,7 @@ func (r *root) completeRuns() completion {
 		runs, err := j.Runs(cmd.Context(), 0)
 		var out []cobra.Completion
 		for _, run := range runs {
-			if run.Plan != "" && fromFile(run.Script) && (run.Ended.IsZero() || run.Code == exitInterrupted) {
+			if resumable(run) && (run.Ended.IsZero() || run.Code == exitInterrupted) {
 				out = append(out, cobra.CompletionWithDesc(run.ID, ui.Safe(run.Script)))
 			}
 		}

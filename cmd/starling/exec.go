@@ -124,6 +124,7 @@ func (r *root) exec(ctx context.Context, pattern string, words []string, f execF
 	if !left {
 		unreaped = s.settle(ctx, view.Sink(), "fail") // a wait that came to nothing, or was interrupted
 	}
+	s.headroom(context.WithoutCancel(ctx), view.Sink())
 	code := exitCode(outcomesOf(answers), unreaped, "fail")
 	view.Sink()(event.Event{Time: time.Now(), Kind: event.RunEnd, Run: id, Code: &code, Elapsed: time.Since(began)})
 	view.Close()

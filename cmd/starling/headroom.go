@@ -90,30 +90,43 @@ func roomy(stats journal.Stats, limit time.Duration) time.Duration {
 }
 
 func (r *root) statsCommand() *cobra.Command {
-	return &cobra.Command{
+	var perHost bool
+	cmd := &cobra.Command{
 		Use:   "stats",
 		Short: "Show how long the jobs of each command took, and their ceilings",
 		Args:  exactly(0, "no arguments"),
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			s, err := r.open(cmd.Context(), 0)
 			if err != nil {
 				return err
 			}
 			defer s.close()
-			all, err := s.journal.Stats(cmd.Context(), "")
+			ask := s.journal.StatsByHost
+			if !perHost {
+				ask = func(ctx context.Context) ([]journal.Stats, error) { return s.journal.Stats(ctx, "") }
+			}
+			all, err := ask(cmd.Context())
 			if err != nil {
 				return err
 			}
 			w := tabwriter.NewWriter(r.io.out, 0, 0, 2, ' ', 0)
-			fmt.Fprintln(w, "COUNT\tMEDIAN\tP95\tMAX\tCEILING\tKILLED\tCOMMAND")
+			host := func(name string) string {
+				if !perHost {
+					return ""
+				}
+				return name + "\t"
+			}
+			fmt.Fprintf(w, "%sCOUNT\tMEDIAN\tP95\tMAX\tCEILING\tKILLED\tCOMMAND\n", host("HOST"))
 			for _, c := range all {
 				ceiling := "-"
 				if c.Ceiling > 0 {
 					ceiling = ui.Duration(c.Ceiling)
 				}
-				fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%d\t%s\n", c.Count, ui.Duration(c.Median), ui.Duration(c.P95), ui.Duration(c.Max), ceiling, c.Killed, ui.Safe(short(c.Cmd)))
+				fmt.Fprintf(w, "%s%d\t%s\t%s\t%s\t%s\t%d\t%s\n", host(c.Host), c.Count, ui.Duration(c.Median), ui.Duration(c.P95), ui.Duration(c.Max), ceiling, c.Killed, ui.Safe(short(c.Cmd)))
 			}
 			return w.Flush()
 		},
 	}
+	cmd.Flags().BoolVar(&perHost, "per-host", false, "on each host by itself")
+	return cmd
 }

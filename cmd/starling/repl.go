@@ -59,6 +59,11 @@ func (r *root) repl(ctx context.Context, on string, sandbox int) error {
 	view := ui.New(ui.Options{Out: r.io.out, Err: r.io.err, Hosts: names(targets), Verbose: r.flags.verbose})
 	defer view.Close()
 	id := journal.NewRunID()
+	release, err := s.journal.Claim(id)
+	if err != nil {
+		return err
+	}
+	defer release()
 	s.start(job.Config{Run: id, Events: view.Sink()})
 	var hosts []*job.Host
 	for _, t := range targets {

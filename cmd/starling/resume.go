@@ -103,7 +103,7 @@ func fromFile(script string) bool { return script != "" && !strings.HasPrefix(sc
 // planOf returns what it takes to go on with a run that has not come to its end.
 func (s *session) planOf(ctx context.Context, run journal.Run) (plan, error) {
 	var p plan
-	if run.Plan == "" || !fromFile(run.Script) {
+	if !resumable(run) {
 		return p, fmt.Errorf("run %s: was not made from a script file, and can't be resumed", run.ID)
 	}
 	if err := json.Unmarshal([]byte(run.Plan), &p); err != nil {
@@ -126,6 +126,11 @@ func (s *session) planOf(ctx context.Context, run journal.Run) (plan, error) {
 	p.Vars = run.Vars
 	p.jobs, err = s.journal.Jobs(ctx, journal.Filter{Run: run.ID})
 	return p, err
+}
+
+// resumable reports whether a run was made from a script file, which is what it takes to go on with it.
+func resumable(run journal.Run) bool {
+	return run.Plan != "" && fromFile(run.Script)
 }
 
 // changes names what differs from what the run was made from.
@@ -186,19 +191,19 @@ func (r *root) listRuns(ctx context.Context, last int) error {
 
 // howEnded says in a few words how a run stands.
 func (s *session) howEnded(run journal.Run) string {
-	resumable := ""
-	if run.Plan != "" && fromFile(run.Script) {
-		resumable = " (can be resumed)"
+	words := map[int]string{exitOK: "ok", exitFailed: "failed", exitUsage: "refused", exitUnreaped: "unreaped jobs",
+		exitUnreachable: "unreachable hosts", exitInterrupted: "interrupted"}
+	how, over := words[run.Code], !run.Ended.IsZero()
+	if !over {
+		release, err := s.journal.Claim(run.ID)
+		if err != nil {
+			return fmt.Sprintf("runs (process %d)", run.PID)
+		}
+		release()
+		how = "its program died"
 	}
-	if !run.Ended.IsZero() {
-		words := map[int]string{exitOK: "ok", exitFailed: "failed", exitUsage: "refused", exitUnreaped: "unreaped jobs",
-			exitUnreachable: "unreachable hosts", exitInterrupted: "interrupted" + resumable}
-		return words[run.Code]
+	if resumable(run) && (!over || run.Code == exitInterrupted) {
+		how += " (can be resumed)"
 	}
-	release, err := s.journal.Claim(run.ID)
-	if err != nil {
-		return fmt.Sprintf("runs (process %d)", run.PID)
-	}
-	release()
-	return "its program died" + resumable
+	return how
 }

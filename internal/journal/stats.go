@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"slices"
@@ -12,7 +13,8 @@ import (
 // Stats is how long the jobs of one command took, of those that came to an end of their own.
 type Stats struct {
 	Cmd     string
-	Count   int // of jobs that ended by themselves, well or badly
+	Host    string // "" for all hosts together
+	Count   int    // of jobs that ended by themselves, well or badly
 	Median  time.Duration
 	P95     time.Duration
 	Max     time.Duration
@@ -25,29 +27,42 @@ const statsKeep = 1000
 
 // Stats returns how long the jobs of cmd took; of all commands, the ones with most jobs first, for "".
 func (j *Journal) Stats(ctx context.Context, cmd string) ([]Stats, error) {
+	return j.stats(ctx, cmd, func(string) string { return "" })
+}
+
+// StatsByHost returns how long the jobs of each command took on each host.
+func (j *Journal) StatsByHost(ctx context.Context) ([]Stats, error) {
+	return j.stats(ctx, "", func(host string) string { return host })
+}
+
+// stats counts jobs of one command together whose hosts are the same to of.
+func (j *Journal) stats(ctx context.Context, cmd string, of func(host string) string) ([]Stats, error) {
+	type kind struct{ cmd, host string }
 	clause, args := "", []any{}
 	if cmd != "" {
 		clause, args = "AND cmd = ?", append(args, cmd)
 	}
-	byCmd := map[string]*samples{}
+	byKind := map[kind]*samples{}
 	err := j.read(ctx, "read durations", func(db *sql.DB) error {
-		clear(byCmd)
-		rows, err := db.QueryContext(ctx, `SELECT cmd, state, ended - started, ceiling FROM jobs
+		clear(byKind)
+		rows, err := db.QueryContext(ctx, `SELECT cmd, host, state, ended - started, ceiling FROM jobs
 			WHERE started > 0 AND ended >= started AND state <> '' `+clause+` ORDER BY created DESC`, args...)
 		if err != nil {
 			return err
 		}
 		defer rows.Close()
 		for rows.Next() {
-			var text, state string
+			var k kind
+			var state string
 			var took, ceiling int64
-			if err := rows.Scan(&text, &state, &took, &ceiling); err != nil {
+			if err := rows.Scan(&k.cmd, &k.host, &state, &took, &ceiling); err != nil {
 				return err
 			}
-			s := byCmd[text]
+			k.host = of(k.host)
+			s := byKind[k]
 			if s == nil {
 				s = &samples{ceiling: time.Duration(ceiling)}
-				byCmd[text] = s
+				byKind[k] = s
 			}
 			s.add(wire.State(state), time.Duration(took))
 		}
@@ -56,20 +71,16 @@ func (j *Journal) Stats(ctx context.Context, cmd string) ([]Stats, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := make([]Stats, 0, len(byCmd))
-	for text, s := range byCmd {
+	out := make([]Stats, 0, len(byKind))
+	for k, s := range byKind {
 		if s.killed > 0 || len(s.took) > 0 {
-			out = append(out, s.stats(text))
+			one := s.stats(k.cmd)
+			one.Host = k.host
+			out = append(out, one)
 		}
 	}
 	slices.SortFunc(out, func(a, b Stats) int {
-		if a.Count != b.Count {
-			return b.Count - a.Count
-		}
-		if a.Cmd < b.Cmd {
-			return -1
-		}
-		return 1
+		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Cmd, b.Cmd), cmp.Compare(a.Host, b.Host))
 	})
 	return out, nil
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"starling/internal/job"
+	"starling/internal/transport"
 	"starling/internal/wire"
 )
 
@@ -36,6 +37,12 @@ func TestStats(t *testing.T) {
 	one, err := j.Stats(t.Context(), "one")
 	require.NoError(t, err)
 	require.Equal(t, all[1:], one)
+	elsewhere := job.Record{ID: "j-elsewhere", Cmd: "one", Target: transport.Target{Name: "web2"}}
+	require.NoError(t, j.Intend(t.Context(), elsewhere))
+	require.NoError(t, j.Update(t.Context(), elsewhere.ID, job.Seen{Phase: job.Reaped, State: wire.Succeeded, Started: begin, Ended: begin.Add(time.Second)}))
+	byHost, err := j.StatsByHost(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, append(all, Stats{Cmd: "one", Host: "web2", Count: 1, Median: time.Second, P95: time.Second, Max: time.Second}), byHost)
 	none, err := j.Stats(t.Context(), "never")
 	require.NoError(t, err)
 	require.Empty(t, none)
