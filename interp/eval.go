@@ -7,7 +7,8 @@ import (
 	"go.starlark.net/starlark"
 )
 
-// Eval runs a program that is no script: an inventory, which sees its own vocabulary and reaches nothing.
+// Eval runs a program that is no script: an inventory, which sees its own vocabulary and reaches nothing. What it loads
+// sees the same.
 func Eval(ctx context.Context, path string, src []byte, predeclared starlark.StringDict) error {
 	file, err := Parse(path, src, Script)
 	if err != nil {
@@ -17,7 +18,12 @@ func Eval(ctx context.Context, path string, src []byte, predeclared starlark.Str
 	if err != nil {
 		return err
 	}
-	thread := &starlark.Thread{Name: path}
+	loader, err := NewLoader(LoaderConfig{Script: path, Predeclared: predeclared})
+	if err != nil {
+		return err
+	}
+	thread := &starlark.Thread{Name: path, Load: loader.Load}
+	WithContext(thread, ctx)
 	release := CancelWith(ctx, thread)
 	defer release()
 	_, err = program.Init(thread, predeclared)

@@ -69,6 +69,9 @@ func (r *root) showHosts(ctx context.Context, pattern string, asJSON, graph bool
 // writeHost writes a line for the host and one for each of its variables.
 func writeHost(w *tabwriter.Writer, h inventory.Host) {
 	address := h.Target.Addr
+	if address == "" && (h.Target.User != "" || h.Target.Port != 0) {
+		address = h.Target.Name
+	}
 	if h.Target.User != "" {
 		address = h.Target.User + "@" + address
 	}

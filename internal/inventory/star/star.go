@@ -5,6 +5,7 @@ package star
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -13,7 +14,7 @@ import (
 	"starling/internal/inventory"
 )
 
-// Eval runs a program with these names predeclared, beside those every program has. Its errors say where.
+// Eval runs a program with these names predeclared, beside those every program has.
 type Eval func(ctx context.Context, path string, src []byte, predeclared starlark.StringDict) error
 
 // Reader returns what inventory.Options.Starlark wants.
@@ -25,8 +26,28 @@ func Reader(eval Eval) func(ctx context.Context, path string, src []byte) (inven
 			"group":  starlark.NewBuiltin("group", r.group),
 			"expand": starlark.NewBuiltin("expand", expand),
 		})
-		return r.said, err
+		if ctx.Err() != nil {
+			return r.said, context.Cause(ctx)
+		}
+		return r.said, placed(err)
 	}
+}
+
+// placed is an error of a program that runs with the place where it came about.
+func placed(err error) error {
+	var failed *starlark.EvalError
+	if !errors.As(err, &failed) {
+		return err
+	}
+	for inner := failed; errors.As(errors.Unwrap(failed), &inner); { // in a file that is loaded
+		failed = inner
+	}
+	for i := range failed.CallStack {
+		if pos := failed.CallStack.At(i).Pos; pos.Line > 0 {
+			return &inventory.SourceError{File: pos.Filename(), Line: int(pos.Line), Problem: failed.Msg}
+		}
+	}
+	return err
 }
 
 // reader gathers what one program declares.

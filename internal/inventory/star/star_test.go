@@ -111,6 +111,7 @@ func TestErrors(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := load(t, tt.src)
 			require.ErrorContains(t, err, tt.want)
+			require.Regexp(t, `^inventory.star:[1-3]: `, err.Error(), "where it is")
 		})
 	}
 }
