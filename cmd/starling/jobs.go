@@ -179,8 +179,11 @@ func (row *jobRow) standing() string {
 	if row.RC != nil && *row.RC != 0 {
 		text += fmt.Sprintf(" rc=%d", *row.RC)
 	}
-	if row.Phase == job.Intended {
+	if row.Phase == job.Intended && row.State == string(wire.Unknown) {
 		text = "in doubt"
+	}
+	if row.Phase == job.Refused {
+		text = "not started"
 	}
 	if row.Phase == job.Released {
 		text += ", detached"

@@ -10,6 +10,7 @@ import (
 
 	"starling/internal/job"
 	"starling/internal/ui"
+	"starling/internal/wire"
 )
 
 func (r *root) showCommand() *cobra.Command {
@@ -20,8 +21,13 @@ func (r *root) showCommand() *cobra.Command {
 		ValidArgsFunction: r.completeJobs(1, anyJob),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return r.withJob(cmd.Context(), args[0], func(s *session, record job.Record, h *job.Host) error {
+				if record.Seen.Phase == job.Refused {
+					r.show(record, &job.Result{State: "not started", Msg: record.Seen.Msg, Limit: record.Limit})
+					return nil
+				}
 				results, err := h.Look(cmd.Context(), []string{record.ID}, 0)
 				if err != nil {
+					r.show(record, lastSeen(&record))
 					return err
 				}
 				r.show(record, &results[0])
@@ -44,6 +50,15 @@ func (r *root) withJob(ctx context.Context, id string, do func(*session, job.Rec
 		return err
 	}
 	return do(s, record, h)
+}
+
+// lastSeen is a job whose host can't tell how it stands: the state is not known, and what the journal has is.
+func lastSeen(record *job.Record) *job.Result {
+	r := job.Result{State: wire.Unknown, Started: record.Seen.Started, Limit: record.Limit, Msg: "its host could not tell"}
+	if record.Seen.State != "" {
+		r.Msg = fmt.Sprintf("%s when it was last seen, at %s", record.Seen.State, record.Seen.At.UTC().Format(time.RFC3339))
+	}
+	return &r
 }
 
 // show prints all that is known of a job.
@@ -69,7 +84,9 @@ func (r *root) show(record job.Record, result *job.Result) {
 	if !result.Started.IsZero() {
 		line("started", result.Started.UTC().Format(time.RFC3339))
 	}
-	line("elapsed", ui.Duration(result.Elapsed))
+	if result.Elapsed > 0 {
+		line("elapsed", ui.Duration(result.Elapsed))
+	}
 	if result.Limit > 0 {
 		line("limit", ui.Duration(result.Limit))
 	}

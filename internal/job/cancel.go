@@ -27,11 +27,7 @@ func (h *Host) Cancel(ctx context.Context, id string, grace time.Duration) (Resu
 	}
 	switch asked.Outcome {
 	case wire.KillAbsent:
-		if record, err := h.engine.Find(ctx, id); err == nil {
-			h.mark(ctx, record) // its token is taken: no job will ever begin under this id
-		}
-		h.record(ctx, id, Seen{Phase: Refused, At: time.Now(), Msg: "cancelled before it began"})
-		return Result{}, &AbsentError{Host: h.Name(), ID: id}
+		return h.cancelledAbsent(ctx, id)
 	case wire.KillRefused:
 		return Result{}, fmt.Errorf("%s: job %s was not cancelled: %s", h.Name(), id, asked.Reason)
 	}
@@ -43,6 +39,26 @@ func (h *Host) Cancel(ctx context.Context, id string, grace time.Duration) (Resu
 		return results[0], fmt.Errorf("%s: job %s: %s after it was told to end: %s", h.Name(), id, results[0].State, results[0].Msg)
 	}
 	return results[0], nil
+}
+
+// cancelledAbsent judges a job of which the host knew nothing when it was told to end it; it can't start there any more.
+func (h *Host) cancelledAbsent(ctx context.Context, id string) (Result, error) {
+	record, err := h.recordOf(ctx, id)
+	if err != nil {
+		return Result{}, err
+	}
+	r, err := h.absent(record, record.result())
+	var absent *AbsentError
+	switch {
+	case err == nil:
+		h.reap(ctx, &r) // it was lost before
+	case errors.As(err, &absent) && absent.InDoubt:
+		h.mark(ctx, record) // its token is taken: no job will ever begin under this id
+		r.State, r.Msg = wire.Cancelled, "it had not begun"
+		h.record(ctx, id, Seen{Phase: Refused, State: r.State, At: time.Now(), Msg: "cancelled before it began"})
+		err = nil
+	}
+	return r, err
 }
 
 func (h *Host) kill(ctx context.Context, id string, grace time.Duration) (wire.Killed, error) {

@@ -2,6 +2,8 @@ package job_test
 
 import (
 	"context"
+	"os"
+	"path/filepath"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -83,4 +85,57 @@ func (d *deaf) dial(target transport.Target) transport.Transport {
 			return err
 		}
 	})
+}
+
+// A start that never reached the host is in doubt until the host is asked: then it is known not to have begun, the
+// other jobs of the host are told as they stand, and to cancel it settles it.
+func TestDoubtIsSettled(t *testing.T) {
+	b := newBench(t, sshdtest.Options{})
+	running := b.start("sleep 60", time.Minute)
+	id := job.NewID()
+	record, err := b.journal.Find(b.ctx, running.ID)
+	require.NoError(t, err)
+	require.NoError(t, b.journal.Intend(b.ctx, job.Record{ID: id, Run: record.Run, Target: record.Target, Base: record.Base,
+		Cmd: "true", Created: time.Now(), Seen: job.Seen{Phase: job.Intended, At: time.Now()}}))
+	doubtful, err := b.journal.Find(b.ctx, id)
+	require.NoError(t, err)
+	engine, host := b.controller(b.server.ConfigFile)
+	engine.Adopt([]job.Record{record, doubtful})
+
+	_, err = host.Look(b.ctx, []string{id}, 0)
+	require.ErrorContains(t, err, "web1: job "+id+" has not begun")
+	var absent *job.AbsentError
+	require.ErrorAs(t, err, &absent)
+	require.Contains(t, absent.Hint(), "starling jobs cancel "+id)
+	results, err := engine.Survey(b.ctx, "")
+	require.NoError(t, err)
+	require.Equal(t, wire.Running, results[0].State)
+	require.Equal(t, wire.Unknown, results[1].State)
+	require.Contains(t, results[1].Msg, "has not begun")
+
+	r, err := host.Cancel(b.ctx, id, time.Second)
+	require.NoError(t, err)
+	require.Equal(t, wire.Cancelled, r.State)
+	doubtful, err = b.journal.Find(b.ctx, id)
+	require.NoError(t, err)
+	require.Equal(t, job.Refused, doubtful.Seen.Phase)
+	require.Len(t, engine.Unreaped(), 1)
+	_, err = host.Cancel(b.ctx, job.NewID(), time.Second)
+	require.ErrorContains(t, err, "no job ")
+}
+
+// To cancel a job of which its host lost all trace does not make it one that was cancelled.
+func TestCancelOfALostJob(t *testing.T) {
+	b := newBench(t, sshdtest.Options{})
+	r := b.start("sleep 60", time.Minute)
+	record, err := b.journal.Find(b.ctx, r.ID)
+	require.NoError(t, err)
+	require.NoError(t, os.RemoveAll(filepath.Join(record.Base, "v1", r.ID)))
+	ended, err := b.host.Cancel(b.ctx, r.ID, time.Second)
+	require.NoError(t, err)
+	require.Equal(t, wire.Lost, ended.State)
+	record, err = b.journal.Find(b.ctx, r.ID)
+	require.NoError(t, err)
+	require.Equal(t, job.Reaped, record.Seen.Phase)
+	require.Equal(t, wire.Lost, record.Seen.State)
 }

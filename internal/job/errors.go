@@ -22,14 +22,24 @@ func (e *IDError) Error() string { return fmt.Sprintf("job id %q: %s", e.ID, e.P
 type AbsentError struct {
 	Host, ID string
 	Base     string // the folder in which the host looked
+	// InDoubt says that the job was written down here and its start never acknowledged: it has not begun.
+	InDoubt bool
 }
 
 func (e *AbsentError) Error() string {
+	if e.InDoubt {
+		return fmt.Sprintf("%s: job %s has not begun: its start was not acknowledged, and the host knows nothing of it (looked in %s)", e.Host, e.ID, e.Base)
+	}
 	return fmt.Sprintf("%s: no job %s on this host (looked in %s)", e.Host, e.ID, e.Base)
 }
 
 // Hint returns the command that helps.
-func (e *AbsentError) Hint() string { return "starling jobs list   # which jobs are known, and where" }
+func (e *AbsentError) Hint() string {
+	if e.InDoubt {
+		return "starling jobs cancel " + e.ID + "   # it can't begin any more then, and is settled"
+	}
+	return "starling jobs list   # which jobs are known, and where"
+}
 
 // StartError is a job that the host refused to start. It did not run and will not.
 type StartError struct {

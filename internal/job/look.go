@@ -166,7 +166,7 @@ func (r *Record) age(started time.Time) time.Duration {
 // absent is a host that knows nothing of the job: a job that once was acknowledged is lost, any other never was.
 func (h *Host) absent(record Record, r Result) (Result, error) {
 	if record.Seen.Phase != Started && record.Seen.Phase != Reaped && record.Seen.Phase != Released {
-		return r, &AbsentError{Host: h.Name(), ID: record.ID, Base: record.Base}
+		return r, &AbsentError{Host: h.Name(), ID: record.ID, Base: record.Base, InDoubt: record.Seen.Phase == Intended}
 	}
 	r.State = wire.Lost
 	r.Msg = "the host has no trace of it: its folder " + record.Base + " was removed, or another machine answers under this name"

@@ -2,6 +2,7 @@ package job
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -38,13 +39,21 @@ func (e *Engine) Survey(ctx context.Context, host string) ([]Result, error) {
 	return results, context.Cause(ctx)
 }
 
-// survey replaces the results at the given places by what one look finds.
+// survey replaces the results at the given places by what one look finds. Where the host does not know one of the jobs,
+// the others are asked for without it.
 func (h *Host) survey(ctx context.Context, results []Result, at []int) {
 	ids := make([]string, len(at))
 	for i, n := range at {
 		ids[i] = results[n].ID
 	}
 	found, err := h.Look(ctx, ids, 0)
+	var absent *AbsentError
+	if errors.As(err, &absent) && len(ids) > 1 {
+		for _, n := range at {
+			h.survey(ctx, results, []int{n})
+		}
+		return
+	}
 	for i, n := range at {
 		if err == nil {
 			results[n] = found[i]
