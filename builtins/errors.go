@@ -50,7 +50,10 @@ func Describe(r *job.Result) string {
 	if r.Name != "" {
 		fmt.Fprintf(&b, "%s: ", r.Name)
 	}
-	fmt.Fprintf(&b, "%q %s", firstLine(r.Cmd), ending(r))
+	if r.Cmd != "" { // another controller's job: only that one knows
+		fmt.Fprintf(&b, "%q ", firstLine(r.Cmd))
+	}
+	b.WriteString(ending(r))
 	if r.ID != "" && r.Pos != "" {
 		b.WriteString(", started at " + r.Pos)
 	}

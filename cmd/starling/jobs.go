@@ -218,14 +218,25 @@ func short(text string) string {
 	return text
 }
 
-// pick finds a job by its id or the beginning of it, and its host.
-func (s *session) pick(ctx context.Context, id string) (job.Record, *job.Host, error) {
+// onFlag says which host to ask for jobs that are not in the journal.
+func (r *root) onFlag(cmd *cobra.Command, on *string) *cobra.Command {
+	cmd.Flags().StringVar(on, "on", "", "look for a JOB that is not in the journal on this `HOST`: another controller may have started it")
+	r.become.userFlags(cmd.Flags())
+	return cmd
+}
+
+// pick finds a job by its id or the beginning of it, and its host. One that is not in the journal is taken for a job of
+// the host on, unless that is "".
+func (s *session) pick(ctx context.Context, id, on string) (job.Record, *job.Host, error) {
 	record, err := s.journal.FindPrefix(ctx, id)
 	if errors.Is(err, job.ErrNoRecord) {
 		if bad := job.CheckID(id); bad != nil {
 			return record, nil, usage(bad)
 		}
-		return record, nil, &helpfulError{fmt.Errorf("job %s: not in this journal", id), "starling jobs list --on HOST   # asks a host itself"}
+		if on == "" {
+			return record, nil, &helpfulError{fmt.Errorf("job %s: not in this journal", id), "--on HOST asks a host for it; starling jobs list --on HOST lists what it has"}
+		}
+		return s.elsewhere(ctx, id, on)
 	}
 	if err != nil {
 		return record, nil, usage(err)
@@ -233,11 +244,24 @@ func (s *session) pick(ctx context.Context, id string) (job.Record, *job.Host, e
 	return record, s.host(record.Target), nil
 }
 
+// elsewhere is a job that another controller started on the host.
+func (s *session) elsewhere(ctx context.Context, id, on string) (job.Record, *job.Host, error) {
+	targets, err := s.targets(ctx, on, "")
+	if err == nil && len(targets) != 1 {
+		err = usage(fmt.Errorf("--on %q means %d hosts, and a job is on one", on, len(targets)))
+	}
+	if err != nil {
+		return job.Record{}, nil, err
+	}
+	h := s.as(s.host(targets[0]))
+	return job.Record{ID: id, Target: targets[0], Become: h.Become()}, h, nil
+}
+
 // refs picks several jobs.
-func (s *session) refs(ctx context.Context, ids []string) ([]job.Ref, error) {
+func (s *session) refs(ctx context.Context, ids []string, on string) ([]job.Ref, error) {
 	var refs []job.Ref
 	for _, id := range ids {
-		record, h, err := s.pick(ctx, id)
+		record, h, err := s.pick(ctx, id, on)
 		if err != nil {
 			return nil, err
 		}

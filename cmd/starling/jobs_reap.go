@@ -16,7 +16,7 @@ import (
 )
 
 func (r *root) reapCommand() *cobra.Command {
-	var timeout string
+	var timeout, on string
 	cmd := &cobra.Command{
 		Use:               "reap [JOB…]",
 		ValidArgsFunction: r.completeJobs(manyJobs, unreapedJob),
@@ -32,14 +32,14 @@ failed, 4 when a host could not be asked, 3 when --timeout passed first.`,
 				}
 				pace.Deadline = time.Now().Add(d)
 			}
-			return r.reap(cmd.Context(), args, pace)
+			return r.reap(cmd.Context(), args, on, pace)
 		},
 	}
 	cmd.Flags().StringVar(&timeout, "timeout", "", "give up waiting after this `TIME` (90s, 10m, …; 0: one look)")
-	return cmd
+	return r.onFlag(cmd, &on)
 }
 
-func (r *root) reap(ctx context.Context, ids []string, pace job.Pace) error {
+func (r *root) reap(ctx context.Context, ids []string, on string, pace job.Pace) error {
 	s, err := r.open(ctx, 0)
 	if err != nil {
 		return err
@@ -48,7 +48,7 @@ func (r *root) reap(ctx context.Context, ids []string, pace job.Pace) error {
 	view := r.watch(false, nil)
 	defer view.Close()
 	s.start(job.Config{Events: view.Sink()})
-	refs, err := s.refs(ctx, ids)
+	refs, err := s.refs(ctx, ids, on)
 	if err != nil {
 		return err
 	}
@@ -107,7 +107,7 @@ func (r *root) reapAll(ctx context.Context, s *session, refs []job.Ref, pace job
 }
 
 func (r *root) cancelCommand() *cobra.Command {
-	var grace string
+	var grace, on string
 	cmd := &cobra.Command{
 		Use:               "cancel JOB…",
 		ValidArgsFunction: r.completeJobs(manyJobs, unreapedJob),
@@ -122,7 +122,7 @@ func (r *root) cancelCommand() *cobra.Command {
 			}
 			var errs []error
 			for _, id := range args {
-				errs = append(errs, r.withJob(cmd.Context(), id, func(_ *session, record job.Record, h *job.Host) error {
+				errs = append(errs, r.withJob(cmd.Context(), id, on, func(_ *session, record job.Record, h *job.Host) error {
 					result, err := h.Cancel(cmd.Context(), record.ID, d)
 					if err == nil {
 						fmt.Fprintln(r.io.out, safe(builtins.Describe(&result)))
@@ -134,7 +134,7 @@ func (r *root) cancelCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&grace, "grace", "10s", "the `TIME` between TERM and KILL")
-	return cmd
+	return r.onFlag(cmd, &on)
 }
 
 func (r *root) detachCommand() *cobra.Command {
@@ -144,7 +144,7 @@ func (r *root) detachCommand() *cobra.Command {
 		Short:             "Leave a job running on purpose: it is no longer listed as waiting to be reaped",
 		Args:              exactly(1, "one JOB"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return r.withJob(cmd.Context(), args[0], func(_ *session, record job.Record, h *job.Host) error {
+			return r.withJob(cmd.Context(), args[0], "", func(_ *session, record job.Record, h *job.Host) error {
 				return h.Release(cmd.Context(), record.ID)
 			})
 		},
@@ -176,7 +176,7 @@ func (r *root) clean(ctx context.Context, ids []string, age time.Duration) error
 	}
 	defer s.close()
 	s.start(job.Config{})
-	refs, err := s.refs(ctx, ids)
+	refs, err := s.refs(ctx, ids, "")
 	if err != nil {
 		return err
 	}

@@ -14,13 +14,14 @@ import (
 )
 
 func (r *root) showCommand() *cobra.Command {
-	return &cobra.Command{
+	var on string
+	return r.onFlag(&cobra.Command{
 		Use:               "show JOB",
 		Short:             "Look at one job now, without reaping it",
 		Args:              exactly(1, "one JOB"),
 		ValidArgsFunction: r.completeJobs(1, anyJob),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return r.withJob(cmd.Context(), args[0], func(s *session, record job.Record, h *job.Host) error {
+			return r.withJob(cmd.Context(), args[0], on, func(s *session, record job.Record, h *job.Host) error {
 				if record.Seen.Phase == job.Refused {
 					r.show(record, &job.Result{State: "not started", Msg: record.Seen.Msg, Limit: record.Limit})
 					return nil
@@ -34,18 +35,18 @@ func (r *root) showCommand() *cobra.Command {
 				return nil
 			})
 		},
-	}
+	}, &on)
 }
 
 // withJob opens the journal, finds a job and closes all again.
-func (r *root) withJob(ctx context.Context, id string, do func(*session, job.Record, *job.Host) error) error {
+func (r *root) withJob(ctx context.Context, id, on string, do func(*session, job.Record, *job.Host) error) error {
 	s, err := r.open(ctx, 0)
 	if err != nil {
 		return err
 	}
 	defer s.close()
 	s.start(job.Config{})
-	record, h, err := s.pick(ctx, id)
+	record, h, err := s.pick(ctx, id, on)
 	if err != nil {
 		return err
 	}
@@ -91,18 +92,21 @@ func (r *root) show(record job.Record, result *job.Result) {
 		line("limit", ui.Duration(result.Limit))
 	}
 	line("phase", string(record.Seen.Phase))
-	line("on host", record.Base+"/v1/"+record.ID)
+	if record.Base != "" {
+		line("on host", record.Base+"/v1/"+record.ID)
+	}
 }
 
 func (r *root) logsCommand() *cobra.Command {
 	var follow, stderr bool
+	var on string
 	cmd := &cobra.Command{
 		Use:               "logs JOB",
 		Short:             "Print what a job has written, byte for byte",
 		Args:              exactly(1, "one JOB"),
 		ValidArgsFunction: r.completeJobs(1, anyJob),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return r.withJob(cmd.Context(), args[0], func(_ *session, record job.Record, h *job.Host) error {
+			return r.withJob(cmd.Context(), args[0], on, func(_ *session, record job.Record, h *job.Host) error {
 				stream := job.Stdout
 				if stderr {
 					stream = job.Stderr
@@ -113,7 +117,7 @@ func (r *root) logsCommand() *cobra.Command {
 	}
 	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on until the job has ended")
 	cmd.Flags().BoolVar(&stderr, "stderr", false, "its standard error in place of its standard output")
-	return cmd
+	return r.onFlag(cmd, &on)
 }
 
 // followEvery is the pause between two looks for more output.

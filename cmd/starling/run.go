@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"starling/builtins"
 	"starling/internal/event"
 	"starling/internal/job"
 	"starling/internal/journal"
@@ -200,6 +201,8 @@ func (s *session) waitForAll(ctx context.Context, events event.Sink) (failed []j
 			continue
 		}
 		if results[0].Failed() {
+			bad := &builtins.FailedError{Results: results}
+			events(event.Event{Time: time.Now(), Kind: event.Warning, Host: record.Target.Name, Job: record.ID, Pos: record.Pos, Msg: bad.Error(), Hint: bad.Hint()})
 			failed = append(failed, results[0])
 		}
 	}

@@ -48,15 +48,16 @@ func (h *Host) cancelledAbsent(ctx context.Context, id string) (Result, error) {
 		return Result{}, err
 	}
 	r, err := h.absent(record, record.result())
-	var absent *AbsentError
-	switch {
-	case err == nil:
+	if err == nil {
 		h.reap(ctx, &r) // it was lost before
-	case errors.As(err, &absent) && absent.InDoubt:
-		h.mark(ctx, record) // its token is taken: no job will ever begin under this id
+		return r, nil
+	}
+	h.mark(ctx, record) // its token is taken: no job will ever begin under this id
+	var absent *AbsentError
+	if errors.As(err, &absent) && absent.InDoubt {
 		r.State, r.Msg = wire.Cancelled, "it had not begun"
 		h.record(ctx, id, Seen{Phase: Refused, State: r.State, At: time.Now(), Msg: "cancelled before it began"})
-		err = nil
+		return r, nil
 	}
 	return r, err
 }
