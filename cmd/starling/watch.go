@@ -17,6 +17,10 @@ func (r *root) watch(json bool, hosts []string) *ui.UI {
 		o.Mode = ui.JSON
 	case terminal:
 		o.Mode = ui.Terminal
+		if piped(r.io.out) {
+			// What reads the pipe may write to this very terminal, as tee does, and would write into the live area.
+			o.Mode = ui.Plain
+		}
 		o.Color = os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 		o.Size = func() (int, int) {
 			cols, rows, err := term.GetSize(int(file.Fd()))
@@ -27,6 +31,20 @@ func (r *root) watch(json bool, hosts []string) *ui.UI {
 		}
 	}
 	return ui.New(o)
+}
+
+// piped reports whether another program reads w.
+func piped(w io.Writer) bool {
+	out, _ := w.(*checked)
+	if out == nil {
+		return false
+	}
+	file, ok := out.w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := file.Stat()
+	return err == nil && info.Mode()&(os.ModeNamedPipe|os.ModeSocket) != 0
 }
 
 func asTerminal(w io.Writer) (*os.File, bool) {
