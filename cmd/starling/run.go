@@ -13,6 +13,7 @@ import (
 	"starling/internal/job"
 	"starling/internal/journal"
 	"starling/internal/lint"
+	"starling/internal/ui"
 	"starling/internal/wire"
 	"starling/interp"
 )
@@ -162,6 +163,10 @@ func (s *session) settle(ctx context.Context, events event.Sink, policy string) 
 	open := s.engine.Unreaped()
 	if len(open) == 0 {
 		return left
+	}
+	if ctx.Err() != nil {
+		events(event.Event{Time: time.Now(), Kind: event.Warning, Run: s.engine.Run(), Msg: fmt.Sprintf("interrupted: one last look at %s, for %s at most", some(len(open), "job"), ui.Duration(endPatience)),
+			Hint: "once more Ctrl-C ends at once"})
 	}
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), endPatience)
 	defer cancel()
