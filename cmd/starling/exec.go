@@ -13,6 +13,7 @@ import (
 
 	"starling/builtins/spec"
 	"starling/internal/event"
+	"starling/internal/inventory"
 	"starling/internal/job"
 	"starling/internal/journal"
 	"starling/internal/ui"
@@ -34,7 +35,7 @@ func (r *root) execCommand() *cobra.Command {
 		Use:   "exec PATTERN [-B TIME [-P TIME]] -- CMD…",
 		Short: "Run one command on many hosts",
 		Long: `Run one command on every host of the pattern. A CMD of one word is given to the shell; several words are run as they
-are, without a shell. Hosts with the same answer are shown together.
+are, without a shell. Hosts with the same answer are shown together, those that count up as a range: web[01:20].
 
 With -B the command becomes a job on each host that may run for that long, and is looked at every -P; with -P 0 it is
 left to itself, and its ids are printed with the command that reaps them.`,
@@ -309,7 +310,7 @@ func (r *root) printAnswers(answers []answer) {
 		hosts[text] = append(hosts[text], a.host.Name())
 	}
 	for _, text := range order {
-		who := strings.Join(hosts[text], ",")
+		who := strings.Join(inventory.Fold(hosts[text]), ",")
 		if n := len(hosts[text]); n > 1 {
 			who += fmt.Sprintf(" (%d)", n)
 		}
