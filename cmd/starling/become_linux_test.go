@@ -171,7 +171,15 @@ print("second", run("id -un").stdout)
 // -K asks once, at the terminal, without an echo.
 func TestBecomeAsks(t *testing.T) {
 	b := newBecoming(t)
-	cmd := exec.Command(b.path, "exec", "-F", b.config, "-b", "-K", "--become-user", b.other.Name, "web1", "--", "id", "-un")
+	script := b.file("main.star", "print(run('id -un').stdout)\n")
+	for name, args := range map[string][]string{"exec": {"exec", "web1", "--", "id", "-un"}, "run": {"run", script, "--on", "web1"}} {
+		t.Run(name, func(t *testing.T) { b.answers(t, args) })
+	}
+}
+
+// answers runs a command at a terminal, where it must ask once for the password.
+func (b *becoming) answers(t *testing.T, args []string) {
+	cmd := exec.Command(b.path, append([]string{args[0], "-F", b.config, "-b", "-K", "--become-user", b.other.Name}, args[1:]...)...)
 	cmd.Env = append(os.Environ(), "STARLING_JOURNAL="+b.journal)
 	terminal, err := pty.Start(cmd)
 	require.NoError(t, err)
@@ -184,13 +192,13 @@ func TestBecomeAsks(t *testing.T) {
 		n, err := terminal.Read(part)
 		said.Write(part[:n])
 		if !answered && strings.Contains(said.String(), "Password to become another user:") {
+			answered = true
 			require.Eventually(t, func() bool {
 				state, err := unix.IoctlGetTermios(int(terminal.Fd()), unix.TCGETS)
 				return err == nil && state.Lflag&unix.ECHO == 0
 			}, patience, time.Millisecond)
 			_, err := terminal.WriteString(b.login.Password + "\n")
 			require.NoError(t, err)
-			answered = true
 		}
 		if err != nil {
 			break // the terminal goes with the program

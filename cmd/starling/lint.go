@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"go.starlark.net/syntax"
 
+	"starling/internal/journal"
 	"starling/internal/lint"
 	"starling/interp"
 )
@@ -85,11 +86,11 @@ func (r *root) past(ctx context.Context) (past *durations, done func()) {
 	if _, err := os.Stat(r.journalPath()); err != nil {
 		return nothing, func() {}
 	}
-	s, err := r.open(ctx, 0)
+	j, err := journal.Open(ctx, r.journalPath())
 	if err != nil {
 		return nothing, func() {}
 	}
-	return &durations{journal: s.journal}, s.close
+	return &durations{journal: j}, func() { j.Close() }
 }
 
 // findings prints what a lint found, and returns the worst of it.
