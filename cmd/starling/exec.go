@@ -132,7 +132,7 @@ func (r *root) exec(ctx context.Context, pattern string, words []string, f execF
 	if !f.json {
 		r.advise(answers)
 	}
-	return s.end(ctx, id, code)
+	return s.end(ctx, id, code, "")
 }
 
 // advise tells what helps against the errors of hosts, each advice once.

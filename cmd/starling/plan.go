@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -70,7 +71,7 @@ func (r *root) execute(ctx context.Context, s *session, id string, p plan, json 
 	if _, err = in.Check(); err != nil {
 		view.Close()
 		r.voice().script("", err)
-		return s.end(ctx, id, exitUsage)
+		return s.end(ctx, id, exitUsage, "")
 	}
 	// A sandbox's hosts are all meant when none is named, but a script that goes to its hosts by itself runs once.
 	if p.On || s.sandbox != nil && !in.Uses("each") {
@@ -111,7 +112,18 @@ func (r *root) execute(ctx context.Context, s *session, id string, p plan, json 
 			r.voice().hint(hint)
 		}
 	}
-	return s.end(ctx, id, code)
+	return s.end(ctx, id, code, open(outcomes))
+}
+
+// open says what keeps a run that has ended from being over, or "".
+func open(outcomes []interp.Outcome) string {
+	for _, o := range outcomes {
+		var unknown *builtins.UnknownOutcomeError
+		if errors.As(o.Err, &unknown) {
+			return "what came of a command is not known"
+		}
+	}
+	return ""
 }
 
 // begin writes the run down, or that it is gone on with.
@@ -128,8 +140,8 @@ func (s *session) begin(ctx context.Context, id string, p plan) error {
 }
 
 // end writes down how the run ended, and returns that as the program's end.
-func (s *session) end(ctx context.Context, id string, code int) error {
-	if err := s.journal.EndRun(context.WithoutCancel(ctx), id, code, ""); err != nil {
+func (s *session) end(ctx context.Context, id string, code int, note string) error {
+	if err := s.journal.EndRun(context.WithoutCancel(ctx), id, code, note); err != nil {
 		s.root.voice().report(err)
 	}
 	return &codeError{code, nil}

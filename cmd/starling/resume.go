@@ -202,7 +202,10 @@ func (s *session) howEnded(run journal.Run) string {
 		release()
 		how = "its program died"
 	}
-	if resumable(run) && (!over || run.Code == exitInterrupted) {
+	if run.Note != "" {
+		how += ": " + run.Note
+	}
+	if resumable(run) && (!over || run.Code == exitInterrupted || run.Note != "") {
 		how += " (can be resumed)"
 	}
 	return how

@@ -38,6 +38,8 @@ func TestRunsSayHowTheyStand(t *testing.T) {
 			require.NotZero(t, code)
 			if name == "a script" {
 				require.Contains(t, errs, "not known")
+				list, _, _, _ = p.run(0, "runs")
+				require.Contains(t, list, "  failed: what came of a command is not known (can be resumed)  s.star\n")
 			} else {
 				require.Contains(t, errs, "was not made from a script file, and can't be resumed")
 			}
