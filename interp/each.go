@@ -163,6 +163,9 @@ func (in *Interp) batch(c *builtins.Call, fn starlark.Callable, fork string, hos
 				err = &InterruptedError{Err: err}
 			}
 			h.Yield()
+			if err != nil && c.Ctx.Err() != nil {
+				err = &InterruptedError{Err: err}
+			}
 			in.hostEnd(h, began, err)
 			out[i] = eachOutcome{value, err}
 		})

@@ -166,6 +166,9 @@ func (in *Interp) Execute(ctx context.Context) ([]Outcome, error) {
 		if failed || ctx.Err() != nil {
 			for i, h := range batch {
 				outcomes[from+i] = Outcome{Host: h.Name(), Skipped: true}
+				if ctx.Err() != nil {
+					outcomes[from+i].Err = &InterruptedError{Err: context.Cause(ctx)}
+				}
 			}
 			continue
 		}

@@ -88,6 +88,47 @@ func TestInterrupted(t *testing.T) {
 	}
 }
 
+// Hosts whose turn had not come are interrupted as well: their script did not come to its end.
+func TestInterruptedBetweenBatches(t *testing.T) {
+	s := newStage(t)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	in := s.script("print('here')", nil, "web1", "web2")
+	in.options.Serial = 1
+	in.gate.events = func(e event.Event) {
+		if e.Kind == event.HostEnd {
+			cancel(errors.New("Ctrl-C"))
+		}
+	}
+	outcomes, err := in.Execute(ctx)
+	require.NoError(t, err)
+	require.NoError(t, outcomes[0].Err)
+	require.True(t, outcomes[1].Skipped)
+	require.Equal(t, "interrupted", StateOf(outcomes[1].Err))
+	require.ErrorContains(t, outcomes[1].Err, "Ctrl-C")
+}
+
+func TestInterruptedInEach(t *testing.T) {
+	s := newStage(t)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	in := s.script("def loop(h):\n    print('loops')\n    while True:\n        pass\ndef main():\n    each(['a', 'b'], loop, max_fail=2)\n    print('after')", nil)
+	take := in.gate.events
+	in.gate.events = func(e event.Event) {
+		take(e)
+		if e.Kind == event.Output {
+			cancel(errors.New("Ctrl-C"))
+		}
+	}
+	out := s.execute(ctx, in)
+	require.Equal(t, "interrupted", StateOf(out.Err))
+	require.ErrorContains(t, out.Err, "each: Ctrl-C")
+	for _, e := range s.events {
+		require.NotEqual(t, "after", e.Msg)
+		if e.Kind == event.HostEnd {
+			require.Equal(t, "interrupted", e.State)
+		}
+	}
+}
+
 func TestMaxSteps(t *testing.T) {
 	s := newStage(t)
 	in := s.script("ok = attempt(lambda: [x for x in range(1000000)])\nprint('caught')", nil)
