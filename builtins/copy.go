@@ -38,7 +38,7 @@ var copyFile = Builtin{
 			commonName, commonIgnore,
 		},
 		Returns: "A Result; changed is True only when the bytes or the mode were not as they should be. In a dry run one that " +
-			"would change something is skipped, and its msg says what it would do.",
+			"would change something is skipped, and its msg says what it would do; changed is True as well.",
 		Fails: "When src can't be read, when dest is a folder or its folder is not there, and when the host refuses to " +
 			"write it. The file is written beside and renamed: nobody ever sees half of it.",
 		Example: `copy(content="hello\n", dest="greeting.txt", mode="0600")
@@ -116,7 +116,9 @@ func doCopy(c *Call) (starlark.Value, error) {
 		return nil, err
 	}
 	if c.Run.Check {
-		return &Result{c.Host.Skip(cmd, false, "would "+change.String(len(data)))}, nil
+		r := c.Host.Skip(cmd, false, "would "+change.String(len(data)))
+		r.Changed = true // what the script does upon a change it would do
+		return &Result{r}, nil
 	}
 	kept := ""
 	if change.bytes && old.kind == regular && c.Args.Bool("backup") {

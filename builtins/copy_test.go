@@ -106,11 +106,11 @@ rs = [
 	before := listing(t, home)
 	dry, _, err := b.run(t, t.Context(), "s.star", calls+`
 for r, msg in zip(rs, ["would write 4 bytes", "would write 4 bytes, set mode 0600", "would write 2 bytes", "would write 3 bytes", "would write 8890 bytes"]):
-    if [r.state, r.changed, r.msg] != ["skipped", False, msg]: fail(r)
+    if [r.state, r.changed, r.msg] != ["skipped", True, msg]: fail(r)
 r = copy(content="a\nb\n", dest="conf", mode="0644")
 if [r.state, r.changed, r.msg] != ["succeeded", False, "unchanged"]: fail(r)
 r = copy(content="a\nb\n", dest="conf", mode="0600")
-if [r.state, r.changed, r.msg] != ["skipped", False, "would set mode 0600"]: fail(r)
+if [r.state, r.changed, r.msg] != ["skipped", True, "would set mode 0600"]: fail(r)
 if not copy(content="x", dest=".", ignore_errors=True).failed: fail("a folder")
 `, "web1")
 	require.NoError(t, err)

@@ -189,7 +189,7 @@ func (g *gate) announce(b *builtins.Builtin, c *builtins.Call) func(starlark.Val
 	return func(value starlark.Value, err error) {
 		ev.Kind, ev.Elapsed, ev.State = event.CallEnd, time.Since(began), "succeeded"
 		if r, ok := value.(*builtins.Result); ok && err == nil {
-			ev.State, ev.Job, ev.Changed = string(r.State), r.ID, r.Changed && b.Effect == builtins.Host
+			ev.State, ev.Job, ev.Changed = string(r.State), r.ID, r.Changed && b.Effect == builtins.Host && r.State != wire.Skipped
 			if r.HasRC {
 				ev.RC = &r.RC
 			}

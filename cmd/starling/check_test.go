@@ -58,7 +58,8 @@ reboot()
 cancel(j)
 detach(run("touch changed", async="forever", poll=0))
 print(run("touch changed", creates="/").msg)
-copy(content="changed", dest="changed", mode="0600", backup=True)
+if copy(content="changed", dest="changed", mode="0600", backup=True).changed:
+    run("touch reloaded")
 `), 0o600))
 	// Two jobs of another run, one of them under a key: the dry run sees their ends, and leaves them to be reaped.
 	begin := filepath.Join(t.TempDir(), "begin.star")
@@ -103,7 +104,9 @@ for jid in var("jids").split():
 			require.NoFileExists(t, filepath.Join(servers[0].Home, "rebooting"))
 		})
 	}
-	out, _, _, _ = newProgram(t).run(0, "run", "-F", config, "--on", "web1", "--check", own)
+	out, errs, _, _ = newProgram(t).run(0, "run", "-F", config, "--on", "web1", "--check", own)
+	require.Contains(t, errs, `would run "touch reloaded"`, "what follows upon a change is said")
+	require.Contains(t, errs, "1 host: 1 ok, 1 change, in", "the one command that is run in earnest")
 	require.NotContains(t, out, "+changed", "differences are for --diff")
 	require.Contains(t, out, "Linux", "what only reads is run")
 	require.Contains(t, out, "is there already", "what looks at the host answers truly")
