@@ -29,6 +29,6 @@ docs:
 bench:
 	$(GO) test -run '^$$' -bench . -benchtime 3x -timeout 60m $(PACKAGES)
 
-# Kills at forty instants, and cuts after every byte of a start.
+# Kills at forty instants, two hundred programs at once, and cuts after every byte of a start.
 soak: tools
-	STARLING_SOAK=1 $(GO) test -race -timeout 6h -v -run 'TestResumeAfterKills|TestStartExactlyOnceThroughCuts' ./cmd/starling ./internal/job
+	STARLING_SOAK=1 $(GO) test -race -timeout 6h -v -run 'TestResumeAfterKills|TestManyProgramsOneJournal|TestStartExactlyOnceThroughCuts' ./cmd/starling ./internal/job

@@ -1,10 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"database/sql"
+	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -49,6 +53,40 @@ func TestBrokenJournal(t *testing.T) {
 			require.NoFileExists(t, filepath.Join(server.Home, "changed"))
 			require.Zero(t, server.Accepted())
 		})
+	}
+}
+
+// Many programs at once start jobs into one journal: none fails or warns, and all jobs are there, started once and reaped.
+func TestManyProgramsOneJournal(t *testing.T) {
+	programs := 16
+	if os.Getenv("STARLING_SOAK") != "" {
+		programs = 200
+	}
+	server := sshdtest.Start(t, sshdtest.Options{})
+	script := filepath.Join(t.TempDir(), "x.star")
+	require.NoError(t, os.WriteFile(script, []byte("wait(run('echo ran >>ran', async=600, poll=0))\n"), 0o600))
+	p := newProgram(t)
+	failed := make(chan string, programs)
+	var all sync.WaitGroup
+	for range programs {
+		all.Go(func() {
+			cmd := exec.CommandContext(t.Context(), p.path, "run", "-F", server.ConfigFile, "--on", "web1", script)
+			cmd.Env = append(os.Environ(), "STARLING_JOURNAL="+p.journal)
+			if out, err := cmd.CombinedOutput(); err != nil || bytes.Contains(out, []byte("warning")) {
+				failed <- fmt.Sprintf("%v: %s", err, out)
+			}
+		})
+	}
+	all.Wait()
+	close(failed)
+	for f := range failed {
+		t.Error(f)
+	}
+	require.Equal(t, programs, lines(t, filepath.Join(server.Home, "ran")))
+	for query, want := range map[string]int{"jobs --all": programs, "jobs": 0} {
+		list, errs, _, code := p.run(0, append(strings.Fields(query), "--json", "-n", "0")...)
+		require.Zero(t, code, errs)
+		require.Len(t, linesOf(list), want, query)
 	}
 }
 
