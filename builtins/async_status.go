@@ -53,9 +53,7 @@ print(r.state, r.stdout)`,
 				After: fmt.Sprintf("after %d retries, %s apart (%s in all)", retries, delay, delay*time.Duration(retries))})
 		}
 		if c.Args.Bool("cleanup") {
-			if err := c.Run.Engine.Clean(c.Ctx, ended(refs, results)); err != nil {
-				return nil, err
-			}
+			c.After(func() error { return c.Run.Engine.Clean(c.Ctx, ended(refs, results)) })
 		}
 		return c.reaped(results, list)
 	},

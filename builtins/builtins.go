@@ -58,6 +58,9 @@ type Call struct {
 	Begun bool
 	Noted string
 	Note  func(text string) error
+	// After has something done once the outcome of the call is written down, which it takes away from where it could be
+	// asked for again. What comes of it is no part of the outcome: an error is a warning.
+	After func(do func() error)
 	// Diff shows those who watch what changes in a file, as lines.
 	Diff func(text string)
 }

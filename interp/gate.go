@@ -116,19 +116,27 @@ func (g *gate) pass(b *builtins.Builtin, c *builtins.Call, at *place, digest str
 	c.Diff = func(text string) {
 		g.emit(event.Event{Kind: event.Diff, Host: c.Host.Name(), Builtin: b.Spec.Name, Pos: c.Pos, Msg: text})
 	}
+	var after []func() error
+	c.After = func(do func() error) { after = append(after, do) }
 	return g.records.call(c.Ctx, step, func(begun bool, note string) (starlark.Value, error) {
 		c.Begun, c.Noted = begun, note
 		done := g.announce(b, c)
 		value, err := guarded(b, c)
 		done(value, err)
 		return value, err
+	}, func() {
+		for _, do := range after {
+			if err := do(); err != nil {
+				g.emit(event.Event{Kind: event.Warning, Builtin: b.Spec.Name, Pos: c.Pos, Msg: err.Error()})
+			}
+		}
 	})
 }
 
 // fact asks for a fact of the world that no builtin of ours stands for, so that a resumed run sees what the run saw.
 func (g *gate) fact(thread *starlark.Thread, name string, ask func() (starlark.Value, error)) (starlark.Value, error) {
 	step := Step{Key: placeOf(thread).next(), Builtin: name, Pos: callerPos(thread)}
-	return g.records.call(Context(thread), step, func(bool, string) (starlark.Value, error) { return ask() })
+	return g.records.call(Context(thread), step, func(bool, string) (starlark.Value, error) { return ask() }, func() {})
 }
 
 // admit says whether the builtin may be called from here at all.

@@ -66,9 +66,11 @@ type recorder struct {
 	past  map[StepKey]Step
 }
 
-// call carries one call out, or returns what came of it before. act is told the note and whether the call had begun.
-func (r *recorder) call(ctx context.Context, s Step, act func(begun bool, note string) (starlark.Value, error)) (starlark.Value, error) {
+// call carries one call out, or returns what came of it before. act is told the note and whether the call had begun;
+// kept is called once its outcome is where it is to be kept.
+func (r *recorder) call(ctx context.Context, s Step, act func(begun bool, note string) (starlark.Value, error), kept func()) (starlark.Value, error) {
 	if r.steps == nil {
+		defer kept()
 		return act(false, "")
 	}
 	was, begun := r.past[s.Key]
@@ -99,6 +101,7 @@ func (r *recorder) call(ctx context.Context, s Step, act func(begun bool, note s
 	if failed := r.steps.EndStep(ctx, s.Key, text); failed != nil {
 		return nil, fmt.Errorf("what came of it can't be written down: %w", failed)
 	}
+	kept()
 	return value, err
 }
 

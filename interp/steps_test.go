@@ -3,6 +3,7 @@ package interp
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"testing"
 
@@ -11,6 +12,7 @@ import (
 
 	"starling/builtins"
 	"starling/builtins/spec"
+	"starling/internal/event"
 	"starling/internal/job"
 )
 
@@ -48,8 +50,9 @@ func TestRecorder(t *testing.T) {
 		return func(bool, string) (starlark.Value, error) { acted++; return value, err }
 	}
 	k := &kept{ended: map[StepKey][]byte{}}
+	then := func() {}
 	r := recorder{steps: k}
-	value, err := r.call(t.Context(), step, act(starlark.String("first"), nil))
+	value, err := r.call(t.Context(), step, act(starlark.String("first"), nil), then)
 	require.NoError(t, err)
 	require.Equal(t, starlark.String("first"), value)
 	require.Equal(t, []Step{step}, k.begun)
@@ -58,19 +61,19 @@ func TestRecorder(t *testing.T) {
 	done := step
 	done.Outcome = k.ended[step.Key]
 	again := recorder{steps: k, past: map[StepKey]Step{step.Key: done}}
-	value, err = again.call(t.Context(), step, act(starlark.String("second"), nil))
+	value, err = again.call(t.Context(), step, act(starlark.String("second"), nil), then)
 	require.NoError(t, err)
 	require.Equal(t, starlark.String("first"), value)
 	require.Equal(t, 1, acted)
 
 	other := step
 	other.Digest = "e"
-	_, err = again.call(t.Context(), other, act(starlark.None, nil))
+	_, err = again.call(t.Context(), other, act(starlark.None, nil), then)
 	var diverged *DivergedError
 	require.ErrorAs(t, err, &diverged)
 	require.ErrorContains(t, err, "other arguments")
 	other.Builtin = "reboot"
-	_, err = again.call(t.Context(), other, act(starlark.None, nil))
+	_, err = again.call(t.Context(), other, act(starlark.None, nil), then)
 	require.ErrorContains(t, err, "was run at x.star:1:1, and is reboot now")
 
 	// One that was begun and has no outcome acts, and is told so.
@@ -79,20 +82,20 @@ func TestRecorder(t *testing.T) {
 		require.True(t, begun)
 		require.Equal(t, "boot", note)
 		return starlark.None, nil
-	})
+	}, then)
 	require.NoError(t, err)
 
 	// What can't be written down is not begun; what was interrupted, or is not known, has no outcome.
 	k.fail = errors.New("disk full")
-	_, err = r.call(t.Context(), Step{Key: StepKey{"web1", 2}}, act(starlark.None, nil))
+	_, err = r.call(t.Context(), Step{Key: StepKey{"web1", 2}}, act(starlark.None, nil), then)
 	require.ErrorContains(t, err, "disk full")
 	require.Equal(t, 1, acted)
 	k.fail = nil
 	ctx, cancel := context.WithCancel(t.Context())
-	_, err = r.call(ctx, Step{Key: StepKey{"web1", 3}}, func(bool, string) (starlark.Value, error) { cancel(); return nil, ctx.Err() })
+	_, err = r.call(ctx, Step{Key: StepKey{"web1", 3}}, func(bool, string) (starlark.Value, error) { cancel(); return nil, ctx.Err() }, then)
 	require.Error(t, err)
 	require.NotContains(t, k.ended, StepKey{"web1", 3})
-	_, err = r.call(t.Context(), Step{Key: StepKey{"web1", 4}}, act(nil, &builtins.UnknownOutcomeError{}))
+	_, err = r.call(t.Context(), Step{Key: StepKey{"web1", 4}}, act(nil, &builtins.UnknownOutcomeError{}), then)
 	require.Error(t, err)
 	require.NotContains(t, k.ended, StepKey{"web1", 4})
 }
@@ -162,4 +165,38 @@ func TestEachGoesWhereTheRunWent(t *testing.T) {
 	require.NoError(t, s.execute(t.Context(), script(map[StepKey]Step{past.Key: past})).Err)
 	require.NoError(t, s.execute(t.Context(), script(nil)).Err)
 	require.Equal(t, []string{`["a", "b"]`, `["a", "b"]`, `["c"]`}, s.lines())
+}
+
+// What takes away from a host what a call has seen there comes after that is written down, and not again.
+func TestAfterTheOutcomeIsKept(t *testing.T) {
+	s := newStage(t)
+	k := &kept{ended: map[StepKey][]byte{}}
+	var order []string
+	taking := builtins.Builtin{Spec: spec.Spec{Name: "take"}, Effect: builtins.Outside, Do: func(c *builtins.Call) (starlark.Value, error) {
+		c.After(func() error {
+			order = append(order, fmt.Sprintf("after, with %d kept", len(k.ended)))
+			return errors.New("still there")
+		})
+		order = append(order, "do")
+		return starlark.String("taken"), nil
+	}}
+	script := func(past map[StepKey]Step) *Interp {
+		in := s.script("print(take())", nil)
+		in.predeclared["take"] = in.gate.bind(&taking)
+		in.gate.records = recorder{steps: k, past: past}
+		return in
+	}
+	require.NoError(t, s.execute(t.Context(), script(nil)).Err)
+	past := k.begun[0]
+	past.Outcome = k.ended[past.Key]
+	require.NoError(t, s.execute(t.Context(), script(map[StepKey]Step{past.Key: past})).Err)
+	require.Equal(t, []string{"do", "after, with 1 kept"}, order)
+	require.Equal(t, []string{"taken", "taken"}, s.lines())
+	var warnings []string
+	for _, e := range s.events {
+		if e.Kind == event.Warning {
+			warnings = append(warnings, e.Msg)
+		}
+	}
+	require.Equal(t, []string{"still there"}, warnings)
 }
