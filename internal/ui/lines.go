@@ -78,7 +78,13 @@ func (l *lines) add(to *scroll, e event.Event) {
 		}
 		l.missed[e.Host] = true
 	case event.Warning:
-		l.say(to, e, l.paint.in(yellow, "warning")+": "+Safe(e.Msg))
+		head, rest, more := strings.Cut(e.Msg, "\n")
+		l.say(to, e, l.paint.in(yellow, "warning")+": "+Safe(strings.TrimPrefix(head, e.Host+": ")))
+		for line := range strings.SplitSeq(rest, "\n") {
+			if more {
+				to.add(false, Safe(line)+"\n")
+			}
+		}
 		l.hint(to, e)
 	case event.HostStatus:
 		l.say(to, e, Safe(e.Msg))
@@ -116,10 +122,7 @@ func (l *lines) hostEnd(to *scroll, e event.Event) {
 	default:
 		head += ": " + Safe(why)
 	}
-	l.say(to, e, head)
-	if e.Pos == "" { // else the error of a script is told with its hint at the end
-		l.hint(to, e)
-	}
+	l.say(to, e, head) // the error is told in full at the end, with what helps
 }
 
 func (l *lines) jobLook(to *scroll, e event.Event) {

@@ -68,6 +68,8 @@ func TestPlainLines(t *testing.T) {
 			{Kind: event.JobLook, Host: "web1", Job: "j-1"},
 			{Kind: event.JobMissed, Host: "web1", Msg: "no route"}},
 			"web1: cannot be asked for its jobs: no route\nweb1: cannot be asked for its jobs: no route\n"},
+		{"warning of several lines", 0, []event.Event{{Kind: event.Warning, Host: "web1", Msg: "web1: job j-1 failed\n  stdout: no\x1b"}},
+			"web1: warning: job j-1 failed\n  stdout: no\\x1b\n"},
 		{"warning with a hint", 0, []event.Event{{Kind: event.Warning, Msg: "little headroom", Hint: "raise async"}},
 			"starling: warning: little headroom\nstarling: hint: raise async\n"},
 		{"calls are quiet", 0, []event.Event{{Kind: event.CallStart, Host: "web1", Builtin: "run", Name: "true"}, {Kind: event.CallEnd, Host: "web1", Builtin: "run", Name: "true", State: "succeeded"}}, ""},
@@ -124,7 +126,6 @@ func TestRecap(t *testing.T) {
 	)
 	require.Equal(t, `db: unreachable: run: no route to host
 web2: failed: run: rc 1
-web2: hint: look at it
 
 3 hosts: 1 ok, 1 failed, 1 unreachable, 3 changes, 1 unreaped job, in 1m04s
   ok           web1   1m03s  2 changes
