@@ -101,11 +101,17 @@ func ending(r *job.Result) string {
 	return strings.ReplaceAll(string(r.State), "_", " ") + after
 }
 
+// firstLine is a command, or the beginning of a long one, as much as it takes to know it again.
 func firstLine(s string) string {
-	if i := strings.IndexByte(s, '\n'); i >= 0 {
-		return s[:i] + " …"
+	const most = 100
+	line, _, cut := strings.Cut(s, "\n")
+	if runes := []rune(line); len(runes) > most {
+		return string(runes[:most]) + "…"
 	}
-	return s
+	if cut {
+		return line + " …"
+	}
+	return line
 }
 
 func lastLines(s string, n int) string {

@@ -131,6 +131,9 @@ func logs(ctx context.Context, w io.Writer, h *job.Host, id string, stream job.S
 		if err != nil {
 			return err
 		}
+		if results[0].Cleaned() {
+			return fmt.Errorf("%s: job %s: %s", h.Name(), id, results[0].Msg)
+		}
 		if offset, err = h.Copy(ctx, w, id, stream, offset); err != nil {
 			return err
 		}

@@ -176,6 +176,9 @@ func (h *Host) absent(record Record, r Result) (Result, error) {
 // cleaned is what is said of a job whose folder was taken off its host.
 const cleaned = "its output was cleaned away on the host"
 
+// Cleaned reports whether the job's output was cleaned away, so that there is nothing to read.
+func (r Result) Cleaned() bool { return r.Msg == cleaned }
+
 // purged is a job that was cleaned away: what was seen of it before is all there is.
 func purged(record Record, r Result) Result {
 	r.Msg = cleaned
