@@ -86,7 +86,10 @@ func (r *recap) write(to *scroll, end event.Event, cols int) {
 	for _, e := range r.ends {
 		counts[e.State]++
 	}
-	to.add(false, "\n"+r.headline(counts, end)+"\n")
+	to.add(false, "\n")
+	if len(r.ends) > 0 {
+		to.add(false, r.headline(counts, end)+"\n")
+	}
 	r.writeHosts(to, counts, cols)
 	if counts["ok"]+counts["interrupted"] < len(r.ends)-1 && !r.began.IsZero() {
 		line := fmt.Sprintf("the first of these was %s, after %s", Safe(r.first.Host), Duration(r.first.Time.Sub(r.began)))
@@ -120,9 +123,6 @@ func (r *recap) headline(counts map[string]int, end event.Event) string {
 		parts = append(parts, r.paint.in(yellow, count(n, "unreaped job")))
 	}
 	text := count(len(r.order), "host") + ": " + strings.Join(parts, ", ")
-	if len(r.ends) == 0 {
-		text = strings.Join(parts, ", ")
-	}
 	elapsed := end.Elapsed
 	if elapsed == 0 && !r.began.IsZero() {
 		elapsed = end.Time.Sub(r.began)

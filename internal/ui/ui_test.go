@@ -180,6 +180,12 @@ the first of these was web1, after 3s: run: 字\x1b字\x1b字…
 	}
 }
 
+// A session at the prompt has jobs, and no hosts that came to an end.
+func TestRecapOfJobsAlone(t *testing.T) {
+	_, err := plain(t, Options{}, event.Event{Kind: event.Unreaped, Host: "web1", Job: "j-9", State: "running", Name: "backup"})
+	require.Equal(t, "\njobs that nobody reaped:\n  web1  j-9  running \"backup\"\n", err)
+}
+
 // Ctrl-C on many hosts does not flood a terminal.
 func TestInterruptedOnATerminal(t *testing.T) {
 	events := []event.Event{{Time: time.Unix(0, 0), Kind: event.RunStart}}
