@@ -182,6 +182,9 @@ func (s *session) settle(ctx context.Context, events event.Sink, policy string) 
 			r = job.Result{Host: record.Target.Name, ID: record.ID, Cmd: record.Cmd, Name: record.Name, State: wire.Unknown, Pos: record.Pos}
 		}
 		hint := "starling jobs reap " + r.ID
+		if record.Seen.Phase == job.Intended {
+			hint = (&job.InDoubtError{ID: r.ID}).Hint()
+		}
 		if s.sandbox != nil {
 			hint = "async_status or wait in the script; this job ends with the sandbox"
 		}

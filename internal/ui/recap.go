@@ -204,6 +204,9 @@ func (r *recap) writeUnreaped(to *scroll, cols int) {
 		if e.Pos != "" {
 			line += "  " + r.paint.in(dim, Safe(e.Pos))
 		}
+		if why := reason(e); why != "" && e.State == "unknown" {
+			line += "\n    " + Safe(why)
+		}
 		if e.Hint != "" && len(shown) == len(r.unreaped) {
 			line += "\n    " + Safe(e.Hint)
 		}

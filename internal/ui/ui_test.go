@@ -122,12 +122,13 @@ func TestRecap(t *testing.T) {
 		event.Event{Time: t0.Add(2 * time.Second), Kind: event.HostEnd, Host: "web2", State: "failed", Elapsed: 2 * time.Second, Msg: "run: web2: rc 1\nTraceback", Hint: "look at it"},
 		event.Event{Time: t0.Add(63 * time.Second), Kind: event.HostEnd, Host: "web1", State: "ok"},
 		event.Event{Kind: event.Unreaped, Host: "web1", Job: "j-9", State: "running", Name: "backup", Pos: "deploy.star:9:5", Hint: "starling jobs reap j-9"},
+		event.Event{Kind: event.Unreaped, Host: "db", Job: "j-8", State: "unknown", Msg: "db: no route to host", Hint: "starling jobs reap j-8"},
 		event.Event{Time: t0.Add(64 * time.Second), Kind: event.RunEnd, Code: rc(3)},
 	)
 	require.Equal(t, `db: unreachable: run: no route to host
 web2: failed: run: rc 1
 
-3 hosts: 1 ok, 1 failed, 1 unreachable, 3 changes, 1 unreaped job, in 1m04s
+3 hosts: 1 ok, 1 failed, 1 unreachable, 3 changes, 2 unreaped jobs, in 1m04s
   ok           web1   1m03s  2 changes
   failed       web2      2s             run: rc 1
   unreachable  db        0s  1 change   run: no route to host
@@ -135,6 +136,9 @@ the first of these was db, after 1s: run: no route to host
 jobs that nobody reaped:
   web1  j-9  running "backup"  deploy.star:9:5
     starling jobs reap j-9
+  db  j-8  unknown
+    no route to host
+    starling jobs reap j-8
 `, err)
 }
 
