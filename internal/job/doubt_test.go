@@ -139,3 +139,30 @@ func TestCancelOfALostJob(t *testing.T) {
 	require.Equal(t, job.Reaped, record.Seen.Phase)
 	require.Equal(t, wire.Lost, record.Seen.State)
 }
+
+// A step whose start an earlier program may have sent stays in doubt when its host can't be reached as it is taken again.
+func TestResumedStartStaysInDoubt(t *testing.T) {
+	b := newBench(t, sshdtest.Options{})
+	r := b.start("true", time.Minute)
+	record, err := b.journal.Find(b.ctx, r.ID)
+	require.NoError(t, err)
+	record.ID, record.Step, record.Seen = job.NewID(), "main/1", job.Seen{Phase: job.Intended, At: time.Now()}
+	require.NoError(t, b.journal.Intend(b.ctx, record))
+	silence := &deaf{again: &transport.UnreachableError{Host: "web1", Op: "dial", Err: context.DeadlineExceeded}}
+	engine := job.New(job.Config{Run: "r-test", Recorder: b.journal, Events: b.take})
+	t.Cleanup(engine.Close)
+	host := engine.Host(transport.Target{Name: b.server.Name, ConfigFile: b.server.ConfigFile}, silence.dial)
+	engine.Adopt([]job.Record{record})
+	detached, err := host.Start(b.ctx, job.Command{Text: "true", Limit: time.Minute}) // asks the host what it is
+	require.NoError(t, err)
+	require.NoError(t, host.Release(b.ctx, detached.ID))
+	host.Rest()
+	silence.on.Store(true)
+	ctx, cancel := context.WithTimeout(b.ctx, time.Second)
+	defer cancel()
+	_, err = host.Start(ctx, job.Command{Text: "true", Limit: time.Minute, Step: "main/1"})
+	var doubt *job.InDoubtError
+	require.ErrorAs(t, err, &doubt)
+	require.Equal(t, record.ID, doubt.ID)
+	require.Len(t, engine.Unreaped(), 1)
+}

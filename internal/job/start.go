@@ -27,7 +27,7 @@ func (h *Host) Start(ctx context.Context, cmd Command) (Result, error) {
 	if err != nil {
 		return Result{}, h.notBegun(err)
 	}
-	record, err := h.intend(ctx, &cmd, facts)
+	record, again, err := h.intend(ctx, &cmd, facts)
 	if err != nil {
 		return Result{}, h.notBegun(err)
 	}
@@ -37,7 +37,7 @@ func (h *Host) Start(ctx context.Context, cmd Command) (Result, error) {
 	started, err := h.launch(ctx, record.ID, wire.Start{
 		Base: record.Base, ID: record.ID, Cmd: []byte(cmd.Text), Argv: cmd.Argv, Env: cmd.env(), Chdir: cmd.Chdir,
 		Stdin: cmd.Stdin, Limit: cmd.Limit, Scope: facts.Scope,
-	})
+	}, again)
 	if err != nil {
 		h.refused(ctx, record.ID, err)
 		return Result{}, err
@@ -48,38 +48,39 @@ func (h *Host) Start(ctx context.Context, cmd Command) (Result, error) {
 	return record.result(), nil
 }
 
-// intend writes the job down, or finds what was written down when this step was taken before.
-func (h *Host) intend(ctx context.Context, cmd *Command, facts wire.HostFacts) (Record, error) {
+// intend writes the job down, or finds what was written down when this step was taken before: then its start may have
+// been sent.
+func (h *Host) intend(ctx context.Context, cmd *Command, facts wire.HostFacts) (record Record, again bool, err error) {
 	if record, ok := h.engine.step(cmd.Step); ok {
-		return record, nil
+		return record, true, nil
 	}
-	record := Record{
+	record = Record{
 		ID: NewID(), Run: h.engine.cfg.Run, Step: cmd.Step, Target: h.target, Become: h.become, Base: facts.Base, Name: cmd.Name, Cmd: cmd.Display,
 		Pos: cmd.Pos, Limit: cmd.Limit, OKCodes: cmd.OKCodes, Created: time.Now(),
 	}
 	record.Seen = Seen{Phase: Intended, At: record.Created}
 	known, err := h.key(ctx, cmd, &record)
 	if err != nil {
-		return record, err
+		return record, false, err
 	}
 	if known {
 		h.engine.enter(record)
-		return record, nil
+		return record, true, nil
 	}
 	if facts.KillUser != "" && facts.Scope == "" {
-		return record, &StartError{Host: h.Name(), ID: record.ID,
+		return record, false, &StartError{Host: h.Name(), ID: record.ID,
 			Reason: "systemd-logind ends this user's processes when the session does (KillUserProcesses=yes), and a scope of its own can't be had: " + facts.ScopeReason,
 			Help:   fmt.Sprintf("loginctl enable-linger %s   # on %s, once", facts.KillUser, h.Name())}
 	}
 	if err := h.engine.cfg.Recorder.Intend(ctx, record); err != nil {
 		same, found := h.engine.cfg.Recorder.Find(ctx, record.ID)
 		if record.Key == "" || found != nil || same.Seen.Phase == Refused {
-			return record, fmt.Errorf("%s: job not started, since it can't be written down: %w", h.Name(), err)
+			return record, false, fmt.Errorf("%s: job not started, since it can't be written down: %w", h.Name(), err)
 		}
-		record = same // somebody starts the job of this key at this very instant, and the host one of the two
+		record, again = same, true // somebody starts the job of this key at this very instant, and the host one of the two
 	}
 	h.engine.enter(record)
-	return record, nil
+	return record, again, nil
 }
 
 // notBegun says of a connection that broke ahead of the start that no job came of it; other errors say that themselves.
@@ -90,10 +91,10 @@ func (h *Host) notBegun(err error) error {
 	return err
 }
 
-// launch sends the start until an answer comes. Sending it again is safe: the id is a token on the host.
-func (h *Host) launch(ctx context.Context, id string, start wire.Start) (wire.Started, error) {
+// launch sends the start until an answer comes. Sending it again is safe: the id is a token on the host. With doubt, an
+// earlier program may have sent it.
+func (h *Host) launch(ctx context.Context, id string, start wire.Start, doubt bool) (wire.Started, error) {
 	deadline := time.Now().Add(startPatience)
-	doubt := false
 	for pause := 200 * time.Millisecond; ; pause *= 2 {
 		start.Attempt = newNonce()
 		frames, err := h.once(ctx, start, answerTimeout)
