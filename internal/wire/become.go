@@ -96,7 +96,7 @@ func (b Become) Line(line, nonce string, asks bool) (string, error) {
 	outer := `{ echo;echo "` + nonce + ` BEGIN ${LOGNAME-}";} >&2;` +
 		`command -v ` + b.Method + ` >/dev/null 2>&1||{ echo "` + nonce + ` NONE" >&2;exit 69;};` +
 		`_sll=${LC_ALL-};LC_ALL=C;export LC_ALL;exec ` + program + ` "$_sll" "${LOGNAME-}"`
-	inner := `echo;echo "` + nonce + ` READY";` +
+	inner := `{ echo;echo "` + nonce + ` READY";} >&2;echo;echo "` + nonce + ` READY";` +
 		`if [ "${LC_ALL-}" = C ];then if [ -n "$1" ];then LC_ALL=$1;else unset LC_ALL;fi;fi;_slown=$2;cd /;`
 	return shell + " -c '" + outer + "' " + b.User + " '" + inner + script + "'", nil
 }

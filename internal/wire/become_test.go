@@ -105,7 +105,7 @@ func TestBecomeUnderLoginShells(t *testing.T) {
 					}
 					line, err := b.Line(plain, gate, asks)
 					require.NoError(t, err)
-					script, err := Encode(inner, 1, Shell{Cookie: nonce(), Cmd: []byte(`printf '%s|' "$LC_ALL" "${LANG-}"; cat`)})
+					script, err := Encode(inner, 1, Shell{Cookie: nonce(), Cmd: []byte(`printf '%s|' "$LC_ALL" "${LANG-}"; echo err >&2; cat`)})
 					require.NoError(t, err)
 					input := append(append(Open(inner), script...), "the input"...)
 					events := make(chan EntranceEvent, 8)
@@ -138,7 +138,7 @@ func TestBecomeUnderLoginShells(t *testing.T) {
 					require.Equal(t, EntranceReady, <-events)
 					require.Empty(t, events)
 					require.Equal(t, "C.UTF-8||the input", out.String())
-					require.Empty(t, errs.String())
+					require.Equal(t, "err\n", errs.String())
 					users, err := os.ReadFile(h.home + "/users")
 					require.NoError(t, err)
 					require.Equal(t, "db\n", string(users))
@@ -170,7 +170,7 @@ func TestEntranceReadsAnyCut(t *testing.T) {
 		out, err string
 		prompts  int
 		ready    bool
-		passed   string // on standard output
+		passed   string // on standard output, then on standard error
 		said     string
 	}{
 		{"nothing", "sudo", "", "", 0, false, "", ""},
@@ -181,6 +181,8 @@ func TestEntranceReadsAnyCut(t *testing.T) {
 		{"the marker in a line", "sudo", "x" + n + " READY\na", n + " BEGIN\n", 0, false, "", ""},
 		{"one prompt", "sudo", "", "\n" + n + " BEGIN\nlecture\n" + n + ":", 1, false, "", "lecture"},
 		{"wrong", "sudo", "", "\n" + n + " BEGIN\n" + n + ":Sorry, try again.\n" + n + ":", 2, false, "", "Sorry, try again."},
+		{"ready on both", "sudo", n + " READY\na", n + " BEGIN\nlecture\n\n" + n + " READY\nb", 0, true, "ab", "lecture"},
+		{"heard on standard error alone", "sudo", "", n + " BEGIN\n\n" + n + " READY\nb", 0, false, "b", ""},
 		{"a prompt in a login file", "sudo", "", n + ":\n" + n + " BEGIN\n", 0, false, "", ""},
 		{"su asks", "su", "", "\n" + n + " BEGIN\nPassword: ", 1, false, "", "Password:"},
 		{"su refuses", "su", "", "\n" + n + " BEGIN\nPassword: su: Authentication failure\n", 1, false, "", "Password: su: Authentication failure"},
@@ -213,7 +215,7 @@ func TestEntranceReadsAnyCut(t *testing.T) {
 				}
 				require.Equal(t, row.ready, ready)
 				require.Equal(t, row.ready, e.Ready())
-				require.Equal(t, row.passed, out.String())
+				require.Equal(t, row.passed, out.String()+errs.String())
 				require.Equal(t, row.said, e.Said())
 				if row.name == "su refuses" && size < 7 {
 					continue // its name may be taken for a prompt for a moment: it refuses all the same

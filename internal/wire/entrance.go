@@ -17,7 +17,8 @@ const (
 )
 
 // Entrance reads what an exec of a Become's Line prints until the other user's
-// shell is there, and passes on what follows.
+// shell is there, and passes on what follows. Each stream has a marker of its
+// own for that: which of the two is heard first is chance.
 type Entrance struct {
 	become Become
 	nonce  string
@@ -28,10 +29,11 @@ type Entrance struct {
 	began   bool
 	none    bool
 	login   string
-	ready   bool
+	ready   bool   // on stdout
+	open    bool   // the same on stderr
 	stdout  []byte // before READY
 	stderr  []byte // before BEGIN
-	said    []byte // on stderr between the two
+	said    []byte // on stderr between BEGIN and READY
 	checked int    // of said, how much was looked at for prompts
 }
 
@@ -137,10 +139,14 @@ func (e *Entrance) takeErr(b []byte) []byte {
 		}
 		e.began, e.login, b = true, login, after
 	}
-	if e.ready {
+	if e.open {
 		return b
 	}
 	e.said = append(e.said, b...)
+	if before, _, after, found := e.marker(e.said, "READY"); found {
+		e.open, e.said = true, lastOf(before)
+		return after
+	}
 	if _, _, _, found := e.marker(e.said, "NONE"); found {
 		e.none = true
 	}
