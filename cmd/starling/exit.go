@@ -50,3 +50,13 @@ func codeOf(err error) int {
 	}
 	return exitFailed
 }
+
+// graver returns the one of two exit codes that counts when both apply.
+func graver(a, b int) int {
+	for _, code := range []int{exitInterrupted, exitUsage, exitUnreaped, exitFailed, exitUnreachable} {
+		if code == a || code == b {
+			return code
+		}
+	}
+	return exitOK
+}

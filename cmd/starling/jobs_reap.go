@@ -87,15 +87,13 @@ func (r *root) reapAll(ctx context.Context, s *session, refs []job.Ref, pace job
 		switch {
 		case errs[i] != nil:
 			r.voice().report(errs[i])
-			if code == exitOK || codeOf(errs[i]) == exitInterrupted {
-				code = codeOf(errs[i])
-			}
+			code = graver(code, codeOf(errs[i]))
 		case !results[i].Ended():
 			r.voice().report(&builtins.RunningError{Results: results[i : i+1], After: "after --timeout"})
-			code = exitUnreaped
+			code = graver(code, exitUnreaped)
 		case results[i].Failed():
 			r.voice().report(&builtins.FailedError{Results: results[i : i+1]})
-			code = exitFailed
+			code = graver(code, exitFailed)
 		default:
 			fmt.Fprintln(r.io.out, safe(builtins.Describe(&results[i])))
 		}

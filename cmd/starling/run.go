@@ -217,31 +217,28 @@ func (s *session) waitForAll(ctx context.Context, events event.Sink) (failed []j
 	return failed
 }
 
-// exitCode folds all that happened into one number; exit.go says which counts first.
+// exitCode folds all that happened into one number.
 func exitCode(outcomes []interp.Outcome, unreaped []job.Result, policy string) int {
-	states := map[string]bool{}
+	code := exitOK
 	for _, o := range outcomes {
-		states[interp.StateOf(o.Err)] = true
-	}
-	open := false
-	for _, r := range unreaped {
-		if policy == "wait" && r.Ended() {
-			states["failed"] = true
-			continue
+		switch interp.StateOf(o.Err) {
+		case "interrupted":
+			code = graver(code, exitInterrupted)
+		case "failed":
+			code = graver(code, exitFailed)
+		case "unreachable":
+			code = graver(code, exitUnreachable)
 		}
-		open = true
 	}
-	switch {
-	case states["interrupted"]:
-		return exitInterrupted
-	case open && policy != "warn":
-		return exitUnreaped
-	case states["failed"]:
-		return exitFailed
-	case states["unreachable"]:
-		return exitUnreachable
+	for _, r := range unreaped {
+		switch {
+		case policy == "wait" && r.Ended():
+			code = graver(code, exitFailed)
+		case policy != "warn":
+			code = graver(code, exitUnreaped)
+		}
 	}
-	return exitOK
+	return code
 }
 
 func label(r job.Result) string {
