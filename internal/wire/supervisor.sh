@@ -68,6 +68,7 @@ _sl_S() {
 	_slrc=$?
 	set +m 2>/dev/null
 	[ ! -e cause ] || _sl_await
+	_sl_linger
 	_sl_record
 	[ -z "$_slk" ] || kill -TERM "$_slk" 2>/dev/null
 	_sl_left
@@ -89,6 +90,19 @@ _sl_await() {
 			_slw=$((_slw + 1000))
 		fi
 	done
+}
+
+# _sl_linger: a shutdown sends its signal to every process, and to the command
+# maybe ahead of us. Ours is given 0.3 s to come, without a fork, which may fail.
+_sl_linger() {
+	case $_slflag$_slrc in
+	-129 | -130 | -143 | -257 | -258 | -271 | -385 | -386 | -399) ;; # HUP, INT, TERM
+	*) return ;;
+	esac
+	_sl_up
+	[ "$_slu" != - ] || return
+	_slw=$((_slu + 30))
+	while [ "$_slflag" = - ] && [ "$_slu" != - ] && [ "$_slu" -lt $_slw ]; do _sl_up; done
 }
 
 # _sl_record: the result is a file name, so that it needs neither a fork nor a
