@@ -210,8 +210,7 @@ func (s *session) waitForAll(ctx context.Context, events event.Sink) (failed []j
 		}
 		if results[0].Failed() {
 			bad := &builtins.FailedError{Results: results}
-			msg, _, _ := strings.Cut(bad.Error(), "\n")
-			events(event.Event{Time: time.Now(), Kind: event.Warning, Host: record.Target.Name, Job: record.ID, Pos: record.Pos, Msg: msg, Hint: bad.Hint()})
+			events(event.Event{Time: time.Now(), Kind: event.Warning, Host: record.Target.Name, Job: record.ID, Pos: record.Pos, Msg: bad.Error(), Hint: bad.Hint()})
 			failed = append(failed, results[0])
 		}
 	}
