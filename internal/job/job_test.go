@@ -1,6 +1,7 @@
 package job_test
 
 import (
+	"context"
 	"crypto/sha256"
 	"fmt"
 	"io"
@@ -114,18 +115,21 @@ func TestStartExactlyOnceThroughCuts(t *testing.T) {
 		step := max(1, total/int64(points))
 		for n := int64(1); n <= total; n += step {
 			t.Run(fmt.Sprintf("%s after %d of %d", name, n, total), func(t *testing.T) {
+				ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute) // each its own: all of them take hours
+				defer cancel()
 				counter := fmt.Sprintf("counter-%d-%d", d, n)
 				engine, host := b.controller(config)
+				defer engine.Close()
 				proxy.CutAfter(d, n)
 				cmd := job.Command{Text: "echo ran >>$HOME/" + counter, Display: "count", Limit: time.Minute}
-				r, err := host.Start(b.ctx, cmd)
+				r, err := host.Start(ctx, cmd)
 				if err != nil {
 					// Cut before anything of the job was sent: it must never run.
 					require.True(t, job.NeverStarted(err), "%v", err)
 					require.Zero(t, b.lines(counter))
 					return
 				}
-				results, err := engine.Wait(b.ctx, []job.Ref{{Host: host, ID: r.ID}}, job.Pace{Every: 100 * time.Millisecond, Early: true})
+				results, err := engine.Wait(ctx, []job.Ref{{Host: host, ID: r.ID}}, job.Pace{Every: 100 * time.Millisecond, Early: true})
 				require.NoError(t, err)
 				require.Equal(t, wire.Succeeded, results[0].State)
 				require.Equal(t, 1, b.lines(counter))
