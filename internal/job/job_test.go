@@ -138,6 +138,22 @@ func TestStartExactlyOnceThroughCuts(t *testing.T) {
 	}
 }
 
+// How long a job has run is its host's word: a start may have been long on its way.
+func TestElapsedIsTheHosts(t *testing.T) {
+	b := newBench(t, sshdtest.Options{})
+	started := b.start("sleep 60", time.Minute)
+	record, err := b.journal.Find(b.ctx, started.ID)
+	require.NoError(t, err)
+	record.Created = record.Created.Add(-time.Hour)
+	engine, host := b.controller(b.server.ConfigFile)
+	engine.Adopt([]job.Record{record})
+	b.eventually("the host counts", func() bool {
+		results, err := host.Look(b.ctx, []string{started.ID}, 0)
+		require.NoError(t, err)
+		return results[0].Elapsed > 0 && results[0].Elapsed < time.Minute
+	})
+}
+
 func TestJobOutlivesItsConnectionAndItsProgram(t *testing.T) {
 	b := newBench(t, sshdtest.Options{})
 	r := b.start("while [ ! -e $HOME/go-on ]; do sleep 0.1; done; echo ran >>$HOME/counter", time.Minute)

@@ -125,6 +125,9 @@ func (h *Host) result(ctx context.Context, record Record, facts wire.Facts, now 
 		r.Limit = facts.Token.Limit
 		r.Elapsed = record.age(r.Started)
 	}
+	if facts.Elapsed > 0 {
+		r.Elapsed = facts.Elapsed
+	}
 	if facts.Ended {
 		r.RC, r.HasRC, r.Elapsed = facts.ExitCode, true, facts.Elapsed
 	}
@@ -154,8 +157,8 @@ func (h *Host) result(ctx context.Context, record Record, facts wire.Facts, now 
 	return r, err
 }
 
-// age is how long a job has run: by this machine's clock where it was started from here, else by the host's word for
-// its beginning, which is as true as the two clocks agree.
+// age is how long a job has run on a host that does not tell: by this machine's clock where it was started from here,
+// which counts the way there too, else by the host's word for its beginning, which is as true as the two clocks agree.
 func (r *Record) age(started time.Time) time.Duration {
 	if !r.Created.IsZero() {
 		started = r.Created

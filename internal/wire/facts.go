@@ -82,8 +82,8 @@ type Facts struct {
 	// one of these two when the disk was too full to say which, 't' when its
 	// supervisor had been told to end.
 	Flag     byte
-	Elapsed  time.Duration
-	EndEpoch int64 // seconds UTC; 0: unknown
+	Elapsed  time.Duration // until its end, or by now; 0: unknown, or none yet
+	EndEpoch int64         // seconds UTC; 0: unknown
 
 	Cause      string // "timeout" or "cancel": somebody set out to kill it
 	CauseEpoch int64
