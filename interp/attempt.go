@@ -37,7 +37,11 @@ if not ok:
 		if c.Ctx.Err() != nil || placeOf(c.Thread).spent || stuck(err) {
 			return nil, err
 		}
-		return starlark.Tuple{starlark.False, starlark.None, errorValue(err)}, nil
+		here := ""
+		if h := placeOf(c.Thread).host; h != nil {
+			here = h.Name()
+		}
+		return starlark.Tuple{starlark.False, starlark.None, errorValue(err, here)}, nil
 	},
 }
 
@@ -49,9 +53,9 @@ func stuck(err error) bool {
 	return errors.As(err, &unknown) || errors.As(err, &diverged)
 }
 
-// errorValue is an error as a script can look at it.
-func errorValue(err error) starlark.Value {
-	kind, host := "error", ""
+// errorValue is an error as a script can look at it. It happened here, unless it names another host itself.
+func errorValue(err error, here string) starlark.Value {
+	kind, host := "error", here
 	var result starlark.Value = starlark.None
 	var failed *builtins.FailedError
 	switch {

@@ -137,7 +137,7 @@ type eachOutcome struct {
 func (o eachOutcome) value(host string) starlark.Value {
 	value, failure := o.result, starlark.Value(starlark.None)
 	if o.err != nil {
-		value, failure = starlark.None, errorValue(o.err)
+		value, failure = starlark.None, errorValue(o.err, host)
 	}
 	return starlarkstruct.FromStringDict(starlark.String("outcome"), starlark.StringDict{
 		"host": starlark.String(host), "ok": starlark.Bool(o.err == nil), "value": value, "error": failure,
