@@ -62,7 +62,7 @@ type InDoubtError struct {
 }
 
 func (e *InDoubtError) Error() string {
-	return fmt.Sprintf("%s: job %s: the connection broke while it was started; whether it runs is not known: %v", e.Host, e.ID, e.Err)
+	return fmt.Sprintf("%s: job %s: its start was not acknowledged; whether it runs is not known: %v", e.Host, e.ID, e.Err)
 }
 func (e *InDoubtError) Unwrap() error { return e.Err }
 
