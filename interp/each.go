@@ -163,9 +163,6 @@ func (in *Interp) batch(c *builtins.Call, fn starlark.Callable, fork string, hos
 				err = &InterruptedError{Err: err}
 			}
 			h.Yield()
-			if err != nil && c.Ctx.Err() != nil {
-				err = &InterruptedError{Err: err}
-			}
 			in.hostEnd(h, began, err)
 			out[i] = eachOutcome{value, err}
 		})
@@ -173,8 +170,7 @@ func (in *Interp) batch(c *builtins.Call, fn starlark.Callable, fork string, hos
 	wg.Wait()
 }
 
-// hostsOf resolves the hosts argument, before anything is done on any. Each host comes once: two threads of one name
-// would have the same steps.
+// hostsOf resolves the hosts argument, before anything is done on any.
 func (in *Interp) hostsOf(c *builtins.Call, v starlark.Value) ([]*job.Host, error) {
 	if pattern, ok := starlark.AsString(v); ok {
 		return in.meantBy(c, pattern)
@@ -184,7 +180,6 @@ func (in *Interp) hostsOf(c *builtins.Call, v starlark.Value) ([]*job.Host, erro
 		return nil, fmt.Errorf("hosts: got %s, want a list of hosts or a pattern", v.Type())
 	}
 	var hosts []*job.Host
-	named := map[string]bool{}
 	iter := list.Iterate()
 	defer iter.Done()
 	var item starlark.Value
@@ -203,14 +198,9 @@ func (in *Interp) hostsOf(c *builtins.Call, v starlark.Value) ([]*job.Host, erro
 		if err != nil {
 			return nil, err
 		}
-		for _, h := range found {
-			if !named[h.Name()] {
-				named[h.Name()] = true
-				hosts = append(hosts, h)
-			}
-		}
+		hosts = append(hosts, found...)
 	}
-	return hosts, nil
+	return once(hosts), nil
 }
 
 // meantBy returns the hosts of a pattern. Which those are is a fact of the world (a pattern may name a file), and a

@@ -204,8 +204,7 @@ func (g *gate) announce(b *builtins.Builtin, c *builtins.Call) func(starlark.Val
 		}
 		if err != nil {
 			ev.State, ev.Msg = "failed", err.Error()
-			if failed, ok := asFailed(err); ok && len(failed.Results) == 1 {
-				r := &failed.Results[0]
+			if r := failedResult(err); r != nil {
 				ev.State, ev.Job = string(r.State), r.ID
 				if r.HasRC {
 					ev.RC = &r.RC
@@ -266,4 +265,12 @@ func (h hintText) Hint() string { return string(h) }
 func asFailed(err error) (*builtins.FailedError, bool) {
 	var failed *builtins.FailedError
 	return failed, errors.As(err, &failed)
+}
+
+// failedResult returns the Result that err is about, nil when it is about none or about several.
+func failedResult(err error) *job.Result {
+	if failed, ok := asFailed(err); ok && len(failed.Results) == 1 {
+		return &failed.Results[0]
+	}
+	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -42,8 +41,8 @@ type Loader struct {
 	shown   string // root as positions show it
 	modules *registry
 
-	mu      sync.Mutex
-	sources map[string]string
+	mu   sync.Mutex
+	read map[string]bool // the files that config.Read was told of
 }
 
 // rootMarks are what makes a folder the root of a project.
@@ -70,7 +69,7 @@ func NewLoader(config LoaderConfig) (*Loader, error) {
 	if err != nil {
 		return nil, fmt.Errorf("loader: %w", err)
 	}
-	l := &Loader{config: config, cwd: cwd, dir: cwd, sources: map[string]string{}, modules: newRegistry()}
+	l := &Loader{config: config, cwd: cwd, dir: cwd, read: map[string]bool{}, modules: newRegistry()}
 	absolute := false
 	if !isPseudo(config.Script) {
 		absolute = filepath.IsAbs(config.Script)
@@ -256,23 +255,15 @@ func (e *LoadError) Hint() string { return e.hint }
 // Root returns the project's folder, absolute and without links.
 func (l *Loader) Root() string { return l.real }
 
-// Sources returns the SHA-256, in hexadecimal, of every file read so far, by absolute path.
-func (l *Loader) Sources() map[string]string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return maps.Clone(l.sources)
-}
-
 func (l *Loader) record(path string, src []byte) error {
-	sum := Digest(src)
 	l.mu.Lock()
-	_, known := l.sources[path]
-	l.sources[path] = sum
+	known := l.read[path]
+	l.read[path] = true
 	l.mu.Unlock()
 	if known || l.config.Read == nil {
 		return nil
 	}
-	return l.config.Read(path, sum)
+	return l.config.Read(path, Digest(src))
 }
 
 // Digest is the SHA-256 of a source, in hexadecimal.

@@ -328,9 +328,11 @@ func TestLoadThread(t *testing.T) {
 	require.Equal(t, []string{"load lib.star", "hook load lib.star"}, names)
 }
 
-func TestSources(t *testing.T) {
+// Every file that is read is told, with the SHA-256 of what was read.
+func TestRead(t *testing.T) {
 	dir := project(t, map[string]string{"main.star": `load("lib.star", "x")`, "lib.star": "x = 1\n", "unused.star": ""})
-	l := newLoader(t, LoaderConfig{Script: "main.star"})
+	read := map[string]string{}
+	l := newLoader(t, LoaderConfig{Script: "main.star", Read: func(path, sum string) error { read[path] = sum; return nil }})
 	_, err := runScript(t.Context(), l, "main.star")
 	require.NoError(t, err)
 	sum := func(text string) string {
@@ -340,7 +342,7 @@ func TestSources(t *testing.T) {
 	require.Equal(t, map[string]string{
 		filepath.Join(dir, "main.star"): sum(`load("lib.star", "x")`),
 		filepath.Join(dir, "lib.star"):  sum("x = 1\n"),
-	}, l.Sources())
+	}, read)
 	require.Equal(t, dir, l.Root())
 }
 

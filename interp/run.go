@@ -114,9 +114,6 @@ func (in *Interp) vocabulary() starlark.StringDict {
 	return names
 }
 
-// Sources returns the SHA-256 of every file read, by absolute path.
-func (in *Interp) Sources() map[string]string { return in.loader.Sources() }
-
 // Check compiles the script and runs nothing.
 func (in *Interp) Check() (*starlark.Program, error) {
 	return in.loader.Program(in.options.Script, in.options.Source)
@@ -141,8 +138,18 @@ func (in *Interp) Uses(builtin string) bool {
 	return found
 }
 
-// On says on which hosts the script runs; it must not be called once Execute was.
-func (in *Interp) On(hosts []*job.Host) { in.options.Hosts = hosts }
+// On says on which hosts the script runs; one that is named again counts once. It must not be called once Execute was.
+func (in *Interp) On(hosts []*job.Host) { in.options.Hosts = once(hosts) }
+
+// once returns the hosts without those that came before: two threads of one name would have the same steps.
+func once(hosts []*job.Host) []*job.Host {
+	named := map[string]bool{}
+	return slices.DeleteFunc(slices.Clone(hosts), func(h *job.Host) bool {
+		again := named[h.Name()]
+		named[h.Name()] = true
+		return again
+	})
+}
 
 // Execute runs the script and returns how it ended, by host in the order of Options.Hosts. The error is that of a
 // script that could not be read or compiled; nothing was run then.
@@ -219,8 +226,8 @@ func (in *Interp) hostEnd(h *job.Host, began time.Time, err error) {
 	ev := event.Event{Kind: event.HostEnd, Host: h.Name(), Elapsed: time.Since(began), State: StateOf(err)}
 	if err != nil {
 		ev.Msg, ev.Pos, ev.Hint, ev.Trace = Message(err), Place(err), Hint(err), Render(err, TraceOptions{})
-		if failed, ok := asFailed(err); ok && len(failed.Results) == 1 && failed.Results[0].HasRC {
-			ev.RC = &failed.Results[0].RC
+		if r := failedResult(err); r != nil && r.HasRC {
+			ev.RC = &r.RC
 		}
 	}
 	in.gate.emit(ev)

@@ -54,14 +54,3 @@ type Event struct {
 
 // Sink takes events. It may be called from many goroutines at once and must return soon.
 type Sink func(Event)
-
-// Tee returns a sink that hands every event to all of sinks, in order. Nil sinks are passed over.
-func Tee(sinks ...Sink) Sink {
-	return func(e Event) {
-		for _, sink := range sinks {
-			if sink != nil {
-				sink(e)
-			}
-		}
-	}
-}

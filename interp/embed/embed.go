@@ -102,18 +102,12 @@ func (f *Fleet) Run(ctx context.Context, s Script) (Report, error) {
 		return Report{}, err
 	}
 	var on []*job.Host
-	named := map[string]bool{}
 	for _, pattern := range s.On {
 		hosts, err := world.hosts(ctx, pattern)
 		if err != nil {
 			return Report{}, err
 		}
-		for _, h := range hosts {
-			if !named[h.Name()] {
-				named[h.Name()] = true
-				on = append(on, h)
-			}
-		}
+		on = append(on, hosts...)
 	}
 	in.On(on)
 	outcomes, err := in.Execute(ctx)
