@@ -11,7 +11,7 @@ const (
 	RunStart   Kind = "run_start"   // a script begins; Msg is its path, Hosts the hosts it was given
 	RunEnd     Kind = "run_end"     // all is over; Code is the exit code
 	HostStart  Kind = "host_start"  // a host's thread begins
-	HostEnd    Kind = "host_end"    // a host's thread ended; State is ok, failed, unreachable, unreaped or interrupted; Msg the error
+	HostEnd    Kind = "host_end"    // a host's thread ended; State is ok, failed, unreachable or interrupted; Msg the error
 	HostWaits  Kind = "host_waits"  // a call waits for its turn, as --forks other hosts are worked on
 	HostTurn   Kind = "host_turn"   // the turn of a host that waited has come, or the call has given up
 	CallStart  Kind = "call_start"  // a builtin begins to act on a host

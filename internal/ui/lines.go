@@ -110,7 +110,7 @@ func (l *lines) output(to *scroll, e event.Event) {
 }
 
 func (l *lines) hostEnd(to *scroll, e event.Event) {
-	if e.State == "ok" || e.State == "unreaped" {
+	if e.State == "ok" {
 		l.sayFrom(1, to, e, l.end(event.Event{State: e.State, Elapsed: e.Elapsed}))
 		return
 	}

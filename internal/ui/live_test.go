@@ -260,10 +260,10 @@ web2  x  0s  | a long line of output
 2 hosts: 2 running; 2 jobs  0s
 `, v.screen(), "nothing of a longer line is left")
 
-		sink(event.Event{Kind: event.HostEnd, Host: "web1", State: "unreaped"})
+		sink(event.Event{Kind: event.HostEnd, Host: "web1", State: "ok"})
 		settle()
 		require.Equal(t, `web2  x  0s  | a long line of output
-2 hosts: 1 running, 1 unreaped; 1 job  0s
+2 hosts: 1 running, 1 ok; 1 job  0s
 `, v.screen(), "a host whose thread has ended is not shown, whatever runs there")
 	})
 }

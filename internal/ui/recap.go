@@ -16,7 +16,7 @@ import (
 const recapHosts = 20
 
 // hostStates are the ends of a host's thread, in the order in which they are counted.
-var hostStates = [...]string{"ok", "failed", "unreachable", "unreaped", "interrupted"}
+var hostStates = [...]string{"ok", "failed", "unreachable", "interrupted"}
 
 // recap remembers how hosts ended and which jobs nobody reaped.
 type recap struct {

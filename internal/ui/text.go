@@ -158,7 +158,7 @@ func (p painter) state(s string) string {
 		return p.in(green, s)
 	case "running", "skipped":
 		return s
-	case "unreaped", "unknown", "orphaned", "cancelled", "interrupted":
+	case "unknown", "orphaned", "cancelled", "interrupted":
 		return p.in(yellow, s)
 	}
 	return p.in(red, s)
