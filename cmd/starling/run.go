@@ -182,7 +182,7 @@ func (s *session) settle(ctx context.Context, events event.Sink, policy string) 
 			r = job.Result{Host: record.Target.Name, ID: record.ID, Cmd: record.Cmd, Name: record.Name, State: wire.Unknown, Pos: record.Pos}
 		}
 		hint := "starling jobs reap " + r.ID
-		if record.Seen.Phase == job.Intended {
+		if record.Seen.Phase == job.Intended && r.State == wire.Unknown { // in doubt still
 			hint = (&job.InDoubtError{ID: r.ID}).Hint()
 		}
 		if s.sandbox != nil {

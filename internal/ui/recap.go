@@ -214,8 +214,10 @@ func (r *recap) writeUnreaped(to *scroll, cols int) {
 	}
 	if more := len(r.unreaped) - len(shown); more > 0 {
 		line := fmt.Sprintf("  … and %d more", more)
-		if hint := r.unreaped[0].Hint; hint != "" {
-			line += "\n    " + Safe(strings.TrimSuffix(hint, " "+r.unreaped[0].Job))
+		// What helps against a job in doubt is for that one alone.
+		one := r.unreaped[max(slices.IndexFunc(r.unreaped, func(e event.Event) bool { return e.State != "unknown" }), 0)]
+		if one.Hint != "" {
+			line += "\n    " + Safe(strings.TrimSuffix(one.Hint, " "+one.Job))
 		}
 		to.add(false, line+"\n")
 	}

@@ -202,12 +202,16 @@ func TestInterruptedOnATerminal(t *testing.T) {
 	}
 	for i := range 30 {
 		job := fmt.Sprintf("j-%02d", i)
-		events = append(events, event.Event{Kind: event.Unreaped, Host: "web1", Job: job, State: "running", Name: "x", Hint: "starling jobs reap " + job})
+		e := event.Event{Kind: event.Unreaped, Host: "web1", Job: job, State: "running", Name: "x", Hint: "starling jobs reap " + job}
+		if i == 0 {
+			e.State, e.Hint = "unknown", "starling jobs show "+job
+		}
+		events = append(events, e)
 	}
 	_, err := plain(t, Options{Mode: Terminal, Interval: time.Hour}, append(events, event.Event{Time: time.Unix(3, 0), Kind: event.RunEnd})...)
 	require.Contains(t, err, "web3: interrupted at d.star:1:2\n")
 	require.NotContains(t, err, "web24")
-	require.Contains(t, err, "\n30 hosts: 1 failed, 29 interrupted, 30 unreaped jobs, in 3s\n  failed  web25      0s  boom\njobs that nobody reaped:\n  web1  j-00  running \"x\"\n")
+	require.Contains(t, err, "\n30 hosts: 1 failed, 29 interrupted, 30 unreaped jobs, in 3s\n  failed  web25      0s  boom\njobs that nobody reaped:\n  web1  j-00  unknown \"x\"\n")
 	require.Contains(t, err, "  web1  j-19  running \"x\"\n  … and 10 more\n    starling jobs reap\n")
 	require.NotContains(t, err, "j-20")
 }
