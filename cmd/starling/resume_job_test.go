@@ -73,17 +73,3 @@ func TestResumeKeepsTheJobOfAKey(t *testing.T) {
 	require.Equal(t, "succeeded\n", out)
 	require.Equal(t, 1, lines(t, filepath.Join(server.Home, "ran")))
 }
-
-// Jobs and runs can be come back for from any folder, however their files were named.
-func TestJobsAreReachedFromAnyFolder(t *testing.T) {
-	server := sshdtest.Start(t, sshdtest.Options{})
-	dir := filepath.Dir(server.ConfigFile)
-	p := newProgram(t)
-	kill := p.begin(dir, "exec", "-F", filepath.Base(server.ConfigFile), "web1", "-B", "60", "--", "echo >begun; while [ ! -e go-on ]; do sleep 0.05; done")
-	waitUntil(t, "the job has begun", func() bool { return lines(t, filepath.Join(server.Home, "begun")) == 1 })
-	kill()
-	require.NoError(t, os.WriteFile(filepath.Join(server.Home, "go-on"), nil, 0o600))
-	out, errs, _, code := p.run(0, "jobs", "reap")
-	require.Zero(t, code, errs)
-	require.Contains(t, out, "succeeded")
-}
