@@ -1,8 +1,8 @@
 package main
 
 import (
+	"context"
 	"math"
-	"os"
 	"slices"
 	"strings"
 
@@ -25,20 +25,20 @@ func mustComplete(cmd *cobra.Command, flag string, words ...cobra.Completion) {
 	}
 }
 
-// completeFrom makes a completion of what ask finds in the journal. It offers nothing that is in the line already.
-func (r *root) completeFrom(most int, ask func(cmd *cobra.Command, j *journal.Journal) ([]cobra.Completion, error)) completion {
+// completeFrom makes a completion of what ask finds in the journal, for a command that takes at most so many arguments.
+// It offers nothing that is in the line already.
+func (r *root) completeFrom(most int, ask func(ctx context.Context, j *journal.Journal) ([]cobra.Completion, error)) completion {
 	const none = cobra.ShellCompDirectiveNoFileComp
 	return func(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
-		path := r.journalPath()
-		if _, err := os.Stat(path); err != nil || len(args) >= most {
+		if len(args) >= most {
 			return nil, none
 		}
-		j, err := journal.Open(cmd.Context(), path)
-		if err != nil {
+		j, done := r.knownJournal(cmd.Context())
+		defer done()
+		if j == nil {
 			return nil, none
 		}
-		defer j.Close()
-		found, err := ask(cmd, j)
+		found, err := ask(cmd.Context(), j)
 		if err != nil {
 			return nil, none
 		}
@@ -52,8 +52,8 @@ func (r *root) completeFrom(most int, ask func(cmd *cobra.Command, j *journal.Jo
 
 // completeJobs offers the ids of the jobs that fits accepts, the newest first.
 func (r *root) completeJobs(most int, fits func(job.Record) bool) completion {
-	return r.completeFrom(most, func(cmd *cobra.Command, j *journal.Journal) ([]cobra.Completion, error) {
-		records, err := j.Jobs(cmd.Context(), journal.Filter{})
+	return r.completeFrom(most, func(ctx context.Context, j *journal.Journal) ([]cobra.Completion, error) {
+		records, err := j.Jobs(ctx, journal.Filter{})
 		var out []cobra.Completion
 		for _, record := range records {
 			if fits(record) {
@@ -78,8 +78,8 @@ func reapedJob(r job.Record) bool { return !unreapedJob(r) }
 
 // completeRuns offers the runs that have not come to their end.
 func (r *root) completeRuns() completion {
-	return r.completeFrom(1, func(cmd *cobra.Command, j *journal.Journal) ([]cobra.Completion, error) {
-		runs, err := j.Runs(cmd.Context(), 0)
+	return r.completeFrom(1, func(ctx context.Context, j *journal.Journal) ([]cobra.Completion, error) {
+		runs, err := j.Runs(ctx, 0)
 		var out []cobra.Completion
 		for _, run := range runs {
 			if resumable(run) && (run.Ended.IsZero() || run.Code == exitInterrupted) {

@@ -113,7 +113,7 @@ func (r *root) exec(ctx context.Context, pattern string, words []string, f execF
 	began := time.Now()
 	view.Sink()(event.Event{Time: began, Kind: event.RunStart, Run: id, Msg: strings.Join(words, " "), Hosts: names(targets)})
 	answers := s.onAll(ctx, s.allAs(targets), command(words, limit), poll, view.Sink(), f.stream || f.json)
-	left, unreaped := limit > 0 && poll == 0, []job.Result(nil)
+	left := limit > 0 && poll == 0
 	switch {
 	case f.json:
 	case left:
@@ -122,6 +122,7 @@ func (r *root) exec(ctx context.Context, pattern string, words []string, f execF
 		view.Flush()
 		r.printAnswers(answers)
 	}
+	var unreaped []job.Result
 	if !left {
 		unreaped = s.settle(ctx, view.Sink(), "fail") // a wait that came to nothing, or was interrupted
 	}

@@ -26,7 +26,7 @@ func (r *root) explain(view *ui.UI, outcomes []interp.Outcome) {
 		r.voice().script(o.Host, o.Err)
 	}
 	if rest > 0 {
-		fmt.Fprintf(r.io.err, "\n… and %s more, in a line above; with -v all come in full\n", some(rest, "host"))
+		fmt.Fprintf(r.io.err, "\n… and %s more, each with a line above; -v shows all in full\n", some(rest, "host"))
 	}
 }
 

@@ -24,7 +24,7 @@ func TestErrorsOnATerminal(t *testing.T) {
 		tracebacks int
 		rest       string
 	}{
-		{nil, mostExplained, "… and 4 hosts more, in a line above; with -v all come in full"},
+		{nil, mostExplained, "… and 4 hosts more, each with a line above; -v shows all in full"},
 		{[]string{"-v"}, 9, ""},
 	} {
 		t.Run(strings.Join(tt.args, " "), func(t *testing.T) {

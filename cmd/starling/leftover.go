@@ -22,7 +22,7 @@ import (
 
 // leftOver writes the hosts on which the script did not come to its end into the file of the run, and returns how to run
 // it for those alone. A run that came to its end on all, as one that is resumed may, has no such file.
-func (r *root) leftOver(s *session, id string, p plan, outcomes []interp.Outcome) (hints []string) {
+func (s *session) leftOver(id string, p plan, outcomes []interp.Outcome) (hints []string) {
 	var failed []string
 	for _, o := range outcomes {
 		if o.Err != nil || o.Skipped {
@@ -39,7 +39,7 @@ func (r *root) leftOver(s *session, id string, p plan, outcomes []interp.Outcome
 		err = os.WriteFile(path, []byte(strings.Join(failed, "\n")+"\n"), 0o600)
 	}
 	if err != nil {
-		r.voice().report(err)
+		s.root.voice().report(err)
 		return nil
 	}
 	if len(failed) == len(outcomes) {

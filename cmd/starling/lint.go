@@ -12,7 +12,6 @@ import (
 	"github.com/spf13/cobra"
 	"go.starlark.net/syntax"
 
-	"starling/internal/journal"
 	"starling/internal/lint"
 	"starling/interp"
 )
@@ -28,9 +27,9 @@ func (r *root) lintCommand() *cobra.Command {
 			if len(args) == 0 {
 				return usage(errors.New("starling lint takes the FILEs to read"))
 			}
-			past, done := r.past(cmd.Context())
+			j, done := r.knownJournal(cmd.Context())
 			defer done()
-			findings, err := lint.Files(args, lintOptions(cmd.Context(), past, args[0], nil))
+			findings, err := lint.Files(args, lintOptions(cmd.Context(), &durations{journal: j}, args[0], nil))
 			worst, printed := r.findings(findings, asJSON)
 			switch {
 			case printed != nil:
@@ -77,20 +76,6 @@ func projectOf(path string) string {
 		return ""
 	}
 	return interp.ProjectRoot(dir)
-}
-
-// past is what the journal knows of how long commands took, until done is called. Without a journal that can be read
-// nothing is known, and lint says nothing of it.
-func (r *root) past(ctx context.Context) (past *durations, done func()) {
-	nothing := &durations{}
-	if _, err := os.Stat(r.journalPath()); err != nil {
-		return nothing, func() {}
-	}
-	j, err := journal.Open(ctx, r.journalPath())
-	if err != nil {
-		return nothing, func() {}
-	}
-	return &durations{journal: j}, func() { j.Close() }
 }
 
 // findings prints what a lint found, and returns the worst of it.

@@ -45,8 +45,8 @@ type plan struct {
 
 // execute carries a run out from its beginning or, with past steps, from where it was.
 func (r *root) execute(ctx context.Context, s *session, id string, p plan, json bool) error {
-	for _, f := range p.noticed {
-		if !json {
+	if !json {
+		for _, f := range p.noticed {
 			r.voice().warn(fmt.Sprintf("%s: %s [%s]", f.Pos(), f.Msg, f.Rule))
 		}
 	}
@@ -79,8 +79,8 @@ func (r *root) execute(ctx context.Context, s *session, id string, p plan, json 
 	}
 	began := time.Now()
 	view.Sink()(event.Event{Time: began, Kind: event.RunStart, Run: id, Msg: p.Script, Hosts: names(p.Targets)})
-	for _, f := range p.noticed {
-		if json {
+	if json {
+		for _, f := range p.noticed {
 			view.Sink()(event.Event{Time: began, Kind: event.Warning, Pos: f.Pos(), Msg: fmt.Sprintf("%s [%s]", f.Msg, f.Rule), Hint: f.Hint})
 		}
 	}
@@ -92,13 +92,7 @@ func (r *root) execute(ctx context.Context, s *session, id string, p plan, json 
 	s.headroom(context.WithoutCancel(ctx), view.Sink())
 	code := exitCode(outcomes, unreaped, p.Unreaped)
 	end := event.Event{Time: time.Now(), Kind: event.RunEnd, Run: id, Code: &code, Elapsed: time.Since(began)}
-	var hints []string
-	if p.On && s.sandbox == nil {
-		hints = r.leftOver(s, id, p, outcomes)
-	}
-	if code == exitInterrupted && s.sandbox == nil && fromFile(p.Script) {
-		hints = append(hints, "starling resume "+id+"   # goes on from here")
-	}
+	hints := s.waysOn(id, p, outcomes, code)
 	if json {
 		end.Hint = strings.Join(hints, "\n")
 		explainTo(&end, outcomes)
@@ -107,16 +101,30 @@ func (r *root) execute(ctx context.Context, s *session, id string, p plan, json 
 	}
 	view.Sink()(end)
 	view.Close()
-	for _, hint := range hints {
-		if !json {
+	if !json {
+		for _, hint := range hints {
 			r.voice().hint(hint)
 		}
 	}
-	return s.end(ctx, id, code, open(outcomes))
+	return s.end(ctx, id, code, unsettled(outcomes))
 }
 
-// open says what keeps a run that has ended from being over, or "".
-func open(outcomes []interp.Outcome) string {
+// waysOn are the commands that do what the run left to be done. A sandbox leaves nothing.
+func (s *session) waysOn(id string, p plan, outcomes []interp.Outcome, code int) (hints []string) {
+	if s.sandbox != nil {
+		return nil
+	}
+	if p.On {
+		hints = s.leftOver(id, p, outcomes)
+	}
+	if code == exitInterrupted && fromFile(p.Script) {
+		hints = append(hints, "starling resume "+id+"   # goes on from here")
+	}
+	return hints
+}
+
+// unsettled says what keeps a run that has ended from being over, or "".
+func unsettled(outcomes []interp.Outcome) string {
 	for _, o := range outcomes {
 		var unknown *builtins.UnknownOutcomeError
 		if errors.As(o.Err, &unknown) {

@@ -63,6 +63,20 @@ func (r *root) journalPath() string {
 	return filepath.Join(xdg.StateHome, "starling", "journal.db")
 }
 
+// knownJournal is the journal, until done is called; nil where there is none yet or it can't be read, for what does
+// without it. None is made.
+func (r *root) knownJournal(ctx context.Context) (j *journal.Journal, done func()) {
+	path := r.journalPath()
+	if _, err := os.Stat(path); err != nil {
+		return nil, func() {}
+	}
+	j, err := journal.Open(ctx, path)
+	if err != nil {
+		return nil, func() {}
+	}
+	return j, func() { j.Close() }
+}
+
 func (r *root) sshOptions() ssh.Options {
 	o := ssh.FromEnvironment()
 	o.AcceptNew = r.flags.acceptNew
