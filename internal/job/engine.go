@@ -153,21 +153,14 @@ func (e *Engine) enter(r Record) {
 	}
 }
 
-// note keeps the ledger in step with the journal, by the journal's rule: a phase never goes back.
+// note keeps the ledger in step with the journal.
 func (e *Engine) note(id string, s Seen) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	r := e.byID[id]
-	if r == nil {
-		return
+	if r := e.byID[id]; r != nil {
+		r.Seen = r.Seen.Then(s)
 	}
-	if phaseRank[s.Phase] < phaseRank[r.Seen.Phase] {
-		s.Phase = r.Seen.Phase
-	}
-	r.Seen = s
 }
-
-var phaseRank = map[Phase]int{Intended: 0, Started: 1, Refused: 2, Released: 2, Reaped: 3}
 
 func (e *Engine) emit(ev event.Event) {
 	ev.Time = time.Now()

@@ -6,6 +6,7 @@ package job
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"starling/internal/transport"
@@ -37,9 +38,9 @@ type Result struct {
 
 // Ended reports whether r tells the end of the job: a running job has none yet, and one that cannot be asked about
 // may have or not.
-func (r Result) Ended() bool {
-	return r.State.Final() || r.State == wire.Skipped
-}
+func (r Result) Ended() bool { return ended(r.State) }
+
+func ended(s State) bool { return s.Final() || s == wire.Skipped }
 
 // Failed reports whether r is anything but a success, a job still running, or a skipped command.
 func (r Result) Failed() bool {
@@ -88,13 +89,32 @@ type Seen struct {
 	Msg     string
 }
 
+// Then is what is known of a job when now was seen of it after s, within two bounds. Its phase only moves forward, in the
+// order of rank. And once its end is known, only another end replaces it: an answer that tells none, given by a look that
+// was overtaken, changes the phase alone.
+func (s Seen) Then(now Seen) Seen {
+	if now.Phase.rank() < s.Phase.rank() {
+		now.Phase = s.Phase
+	}
+	if ended(s.State) && !ended(now.State) {
+		s.Phase = now.Phase
+		return s
+	}
+	return now
+}
+
+// rank orders the phases. Refused is before started: that a host was heard to have the job outweighs an attempt that
+// did not reach it. Reaped is last: a job that was let go may still be asked for its end.
+func (p Phase) rank() int {
+	return slices.Index([]Phase{Refused, Started, Released, Reaped}, p)
+}
+
 // Recorder keeps jobs where they outlive the program.
 type Recorder interface {
 	// Intend writes a job down before anything of it is sent. When it fails, the job is not started. An id that is
 	// on record is an error, unless its job was refused: that was none.
 	Intend(ctx context.Context, r Record) error
-	// Update replaces what is known of a job. A phase never goes back: an update with an earlier phase than the
-	// one on record changes the other fields only.
+	// Update replaces what is known of a job, as Seen.Then does.
 	Update(ctx context.Context, id string, s Seen) error
 	// Find returns the job with this id, or ErrNoRecord.
 	Find(ctx context.Context, id string) (Record, error)

@@ -15,12 +15,15 @@ type Memory struct {
 
 var _ Recorder = (*Memory)(nil)
 
-// Intend keeps a job.
+// Intend keeps a job. One that is on record, and was not refused, stays.
 func (m *Memory) Intend(_ context.Context, r Record) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.jobs == nil {
 		m.jobs = map[string]Record{}
+	}
+	if was, ok := m.jobs[r.ID]; ok && was.Seen.Phase != Refused {
+		return fmt.Errorf("job %s: it is on record", r.ID)
 	}
 	m.jobs[r.ID] = r
 	return nil
@@ -34,10 +37,7 @@ func (m *Memory) Update(_ context.Context, id string, s Seen) error {
 	if !ok {
 		return fmt.Errorf("job %s: %w", id, ErrNoRecord)
 	}
-	if phaseRank[s.Phase] < phaseRank[r.Seen.Phase] {
-		s.Phase = r.Seen.Phase
-	}
-	r.Seen = s
+	r.Seen = r.Seen.Then(s)
 	m.jobs[id] = r
 	return nil
 }

@@ -56,3 +56,30 @@ func TestWhatWasSeenIsWrittenDown(t *testing.T) {
 		})
 	}
 }
+
+// Of two threads that start the job of a key at one instant, one may be refused and the other not: there is a job then,
+// whichever is heard first, and a recorder without a journal knows as much as one with it.
+func TestAStartOutweighsARefusal(t *testing.T) {
+	m := &Memory{}
+	e := New(Config{Recorder: m})
+	defer e.Close()
+	h := e.Host(transport.Target{Name: "web1"}, func(transport.Target) transport.Transport { return fake.New("web1", nil) })
+	refused, started := Seen{Phase: Refused}, Seen{Phase: Started, State: wire.Running}
+	for id, seen := range map[string][]Seen{"refused first": {refused, started}, "started first": {started, refused}} {
+		r := Record{ID: id, Seen: Seen{Phase: Intended}}
+		require.NoError(t, m.Intend(t.Context(), r))
+		require.Error(t, m.Intend(t.Context(), r), "it is on record")
+		e.enter(r)
+		for _, s := range seen {
+			h.record(t.Context(), id, s)
+		}
+		r, err := m.Find(t.Context(), id)
+		require.NoError(t, err)
+		require.Equal(t, Started, r.Seen.Phase, id)
+		require.Error(t, m.Intend(t.Context(), r), "it is on record")
+	}
+	require.Len(t, e.Unreaped(), 2)
+
+	require.NoError(t, m.Intend(t.Context(), Record{ID: "refused", Seen: refused}))
+	require.NoError(t, m.Intend(t.Context(), Record{ID: "refused", Seen: Seen{Phase: Intended}}), "that was none")
+}

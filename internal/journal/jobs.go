@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"starling/internal/job"
-	"starling/internal/wire"
 )
 
 // maxCandidates is how many ids an AmbiguousError names.
@@ -64,61 +63,31 @@ func (j *Journal) Intend(ctx context.Context, r job.Record) error {
 	})
 }
 
-// Update replaces what is known of a job, within two bounds. Its phase only moves forward, in the order of rank. And
-// once its end is known, only another end replaces it: an answer "running", "unknown", "orphaned" or none, given
-// by a look that was overtaken, changes the phase alone. job.ErrNoRecord when there is no such job.
+// Update replaces what is known of a job, as job.Seen.Then does. job.ErrNoRecord when there is no such job.
 //
 // An update that moves a job out of sight (reaped, released, refused) is on the disk when Update returns; the others
 // may be lost in a power loss, and the next look finds them again.
 func (j *Journal) Update(ctx context.Context, id string, seen job.Seen) error {
-	durable := rank(seen.Phase) != rank(job.Intended) && rank(seen.Phase) != rank(job.Started)
+	durable := seen.Phase != job.Intended && seen.Phase != job.Started
 	return j.write(ctx, "update", durable, func(s *session) error {
-		var phase job.Phase
-		var state job.State
-		err := s.scan("SELECT phase, state FROM jobs WHERE id = ?", []any{id}, &phase, &state)
+		var was job.Seen
+		err := s.scan("SELECT phase, state FROM jobs WHERE id = ?", []any{id}, &was.Phase, &was.State)
 		if errors.Is(err, sql.ErrNoRows) {
 			return fmt.Errorf("job %s: %w", id, job.ErrNoRecord)
 		}
 		if err != nil {
 			return err
 		}
-		if rank(seen.Phase) > rank(phase) {
-			phase = seen.Phase
-		}
-		if final(state) && !final(seen.State) {
-			_, err = s.exec("UPDATE jobs SET phase = ? WHERE id = ?", string(phase), id)
+		now := was.Then(seen)
+		if now.State != seen.State {
+			_, err = s.exec("UPDATE jobs SET phase = ? WHERE id = ?", string(now.Phase), id)
 			return err
 		}
 		_, err = s.exec(`UPDATE jobs SET phase = ?, state = ?, rc = ?, started = ?, ended = ?, seen = ?, msg = ?
-			WHERE id = ?`, string(phase), string(seen.State), code64(seen), stamp(seen.Started), stamp(seen.Ended),
-			stamp(seen.At), seen.Msg, id)
+			WHERE id = ?`, string(now.Phase), string(now.State), code64(now), stamp(now.Started), stamp(now.Ended),
+			stamp(now.At), now.Msg, id)
 		return err
 	})
-}
-
-// rank orders the phases. Refused is before started: that a host was heard to have the job outweighs an attempt that
-// did not reach it. Reaped is last: a job that was let go may still be asked for its end.
-func rank(p job.Phase) int {
-	switch p {
-	case job.Refused:
-		return 1
-	case job.Started:
-		return 2
-	case job.Released:
-		return 3
-	case job.Reaped:
-		return 4
-	}
-	return 0
-}
-
-// final reports whether s is the end of a job, as job.Result.Ended does.
-func final(s job.State) bool {
-	switch s {
-	case "", wire.Running, wire.Unknown, wire.Orphaned:
-		return false
-	}
-	return true
 }
 
 // Find returns the job with this id, or job.ErrNoRecord.
