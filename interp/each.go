@@ -170,44 +170,16 @@ func (in *Interp) batch(c *builtins.Call, fn starlark.Callable, fork string, hos
 	wg.Wait()
 }
 
-// hostsOf resolves the hosts argument, before anything is done on any.
+// hostsOf resolves the hosts argument, before anything is done on any. Which hosts a pattern means is a fact of the
+// world (it may name a file), and a resumed run goes to the hosts that the run went to.
 func (in *Interp) hostsOf(c *builtins.Call, v starlark.Value) ([]*job.Host, error) {
-	if pattern, ok := starlark.AsString(v); ok {
-		return in.meantBy(c, pattern)
-	}
-	list, ok := v.(starlark.Iterable)
-	if !ok {
-		return nil, fmt.Errorf("hosts: got %s, want a list of hosts or a pattern", v.Type())
+	patterns, err := patternsOf(v)
+	if err != nil {
+		return nil, err
 	}
 	var hosts []*job.Host
-	iter := list.Iterate()
-	defer iter.Done()
-	var item starlark.Value
-	for iter.Next(&item) {
-		name, ok := starlark.AsString(item)
-		if s, isStruct := item.(*starlarkstruct.Struct); isStruct {
-			attr, err := s.Attr("name")
-			if err == nil {
-				name, ok = starlark.AsString(attr)
-			}
-		}
-		if !ok {
-			return nil, fmt.Errorf("hosts: got %s among the hosts, want a name or a host", item.Type())
-		}
-		found, err := in.options.Run.Hosts(c.Ctx, name)
-		if err != nil {
-			return nil, err
-		}
-		hosts = append(hosts, found...)
-	}
-	return once(hosts), nil
-}
-
-// meantBy returns the hosts of a pattern. Which those are is a fact of the world (a pattern may name a file), and a
-// resumed run goes to the hosts that the run went to.
-func (in *Interp) meantBy(c *builtins.Call, pattern string) (hosts []*job.Host, err error) {
-	names, err := in.gate.fact(c.Thread, "each of "+pattern, func() (starlark.Value, error) {
-		if hosts, err = in.options.Run.Hosts(c.Ctx, pattern); err != nil {
+	names, err := in.gate.fact(c.Thread, "each", Digest([]byte(strings.Join(patterns, "\n"))), func() (starlark.Value, error) {
+		if hosts, err = in.find(c.Ctx, patterns); err != nil {
 			return nil, err
 		}
 		names := make([]starlark.Value, len(hosts))
@@ -219,7 +191,49 @@ func (in *Interp) meantBy(c *builtins.Call, pattern string) (hosts []*job.Host, 
 	if err != nil || hosts != nil {
 		return hosts, err
 	}
-	return in.hostsOf(c, names)
+	if patterns, err = patternsOf(names); err != nil {
+		return nil, err
+	}
+	return in.find(c.Ctx, patterns)
+}
+
+// find returns the hosts that any of the patterns means.
+func (in *Interp) find(ctx context.Context, patterns []string) ([]*job.Host, error) {
+	var hosts []*job.Host
+	for _, pattern := range patterns {
+		found, err := in.options.Run.Hosts(ctx, pattern)
+		if err != nil {
+			return nil, err
+		}
+		hosts = append(hosts, found...)
+	}
+	return once(hosts), nil
+}
+
+// patternsOf reads a pattern, or a list of hosts, names and patterns.
+func patternsOf(v starlark.Value) ([]string, error) {
+	if pattern, ok := starlark.AsString(v); ok {
+		return []string{pattern}, nil
+	}
+	list, ok := v.(starlark.Iterable)
+	if !ok {
+		return nil, fmt.Errorf("hosts: got %s, want a list of hosts or a pattern", v.Type())
+	}
+	var patterns []string
+	for item := range starlark.Elements(list) {
+		name, ok := starlark.AsString(item)
+		if s, isStruct := item.(*starlarkstruct.Struct); isStruct {
+			attr, err := s.Attr("name")
+			if err == nil {
+				name, ok = starlark.AsString(attr)
+			}
+		}
+		if !ok {
+			return nil, fmt.Errorf("hosts: got %s among the hosts, want a name or a host", item.Type())
+		}
+		patterns = append(patterns, name)
+	}
+	return patterns, nil
 }
 
 // batches reads serial as the sizes of the batches; the last one repeats.

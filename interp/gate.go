@@ -134,8 +134,9 @@ func (g *gate) pass(b *builtins.Builtin, c *builtins.Call, at *place, digest str
 }
 
 // fact asks for a fact of the world that no builtin of ours stands for, so that a resumed run sees what the run saw.
-func (g *gate) fact(thread *starlark.Thread, name string, ask func() (starlark.Value, error)) (starlark.Value, error) {
-	step := Step{Key: placeOf(thread).next(), Builtin: name, Pos: callerPos(thread)}
+// The digest is of what is asked about, "" when there is but one thing to ask.
+func (g *gate) fact(thread *starlark.Thread, name, digest string, ask func() (starlark.Value, error)) (starlark.Value, error) {
+	step := Step{Key: placeOf(thread).next(), Builtin: name, Digest: digest, Pos: callerPos(thread)}
 	return g.records.call(Context(thread), step, func(bool, string) (starlark.Value, error) { return ask() }, func() {})
 }
 

@@ -238,7 +238,7 @@ func (in *Interp) newThread(ctx context.Context, at *place) *starlark.Thread {
 	thread.SetLocal(placeKey, at)
 	WithContext(thread, ctx)
 	startime.SetNow(thread, func() (time.Time, error) {
-		now, err := in.gate.fact(thread, "time.now", func() (starlark.Value, error) { return startime.Time(time.Now()), nil })
+		now, err := in.gate.fact(thread, "time.now", "", func() (starlark.Value, error) { return startime.Time(time.Now()), nil })
 		if err != nil {
 			return time.Time{}, err
 		}
@@ -261,7 +261,7 @@ func (in *Interp) moduleThread(parent *starlark.Thread, name string) *starlark.T
 
 // print is the script's own voice. A print that was seen before a run was resumed is not seen again.
 func (in *Interp) print(thread *starlark.Thread, msg string) {
-	_, err := in.gate.fact(thread, "print", func() (starlark.Value, error) {
+	_, err := in.gate.fact(thread, "print", "", func() (starlark.Value, error) {
 		ev := event.Event{Kind: event.Output, Pos: callerPos(thread)}
 		if h := placeOf(thread).host; h != nil {
 			ev.Host = h.Name()

@@ -135,36 +135,40 @@ func TestEachTellsThreadsOfOneHostApart(t *testing.T) {
 	for key := range k.ended {
 		keys = append(keys, key.String())
 	}
-	require.ElementsMatch(t, []string{"main/1:a#1", "main/1:b#1", "main/2:a#1"}, keys)
+	require.ElementsMatch(t, []string{"main#1", "main/1:a#1", "main/1:b#1", "main#2", "main/2:a#1"}, keys)
 }
 
-// Which hosts a pattern means is a fact of the world, as the time is.
+// Which hosts a pattern means is a fact of the world, as the time is, also where it stands in a list.
 func TestEachGoesWhereTheRunWent(t *testing.T) {
-	s := newStage(t)
-	k := &kept{ended: map[StepKey][]byte{}}
-	script := func(past map[StepKey]Step) *Interp {
-		in := s.script("def main():\n    print([o.host for o in each('@list', lambda h: None)])", nil)
-		in.gate.records = recorder{steps: k, past: past}
-		return in
+	for _, hosts := range []string{"'@list'", "['@list', 'a']"} {
+		t.Run(hosts, func(t *testing.T) {
+			s := newStage(t)
+			k := &kept{ended: map[StepKey][]byte{}}
+			script := func(past map[StepKey]Step) *Interp {
+				in := s.script("def main():\n    print([o.host for o in each("+hosts+", lambda h: None)][:2])", nil)
+				in.gate.records = recorder{steps: k, past: past}
+				return in
+			}
+			find := s.run.Hosts
+			list := []string{"a", "b"}
+			s.run.Hosts = func(ctx context.Context, pattern string) (found []*job.Host, err error) {
+				if pattern != "@list" {
+					return find(ctx, pattern)
+				}
+				for _, name := range list {
+					found = append(found, s.host(name))
+				}
+				return found, nil
+			}
+			require.NoError(t, s.execute(t.Context(), script(nil)).Err)
+			list = []string{"c", "d"}
+			past := k.begun[0]
+			past.Outcome = k.ended[past.Key]
+			require.NoError(t, s.execute(t.Context(), script(map[StepKey]Step{past.Key: past})).Err)
+			require.NoError(t, s.execute(t.Context(), script(nil)).Err)
+			require.Equal(t, []string{`["a", "b"]`, `["a", "b"]`, `["c", "d"]`}, s.lines())
+		})
 	}
-	find := s.run.Hosts
-	list := []string{"a", "b"}
-	s.run.Hosts = func(ctx context.Context, pattern string) (found []*job.Host, err error) {
-		if pattern != "@list" {
-			return find(ctx, pattern)
-		}
-		for _, name := range list {
-			found = append(found, s.host(name))
-		}
-		return found, nil
-	}
-	require.NoError(t, s.execute(t.Context(), script(nil)).Err)
-	list = []string{"c"}
-	past := k.begun[0]
-	past.Outcome = k.ended[past.Key]
-	require.NoError(t, s.execute(t.Context(), script(map[StepKey]Step{past.Key: past})).Err)
-	require.NoError(t, s.execute(t.Context(), script(nil)).Err)
-	require.Equal(t, []string{`["a", "b"]`, `["a", "b"]`, `["c"]`}, s.lines())
 }
 
 // What takes away from a host what a call has seen there comes after that is written down, and not again.
