@@ -44,7 +44,7 @@ func openChannel(t transport.Transport, line string, crowded func()) *channel {
 	return c
 }
 
-// exchange sends one request and reads its answer. After an error the channel is of no more use.
+// exchange sends one request and reads its answer. After an error the channel is closed.
 func (c *channel) exchange(ctx context.Context, r wire.Request) ([]wire.Frame, error) {
 	// Only the death of the exec unblocks a pipe, so the end of the context is made that death.
 	stop := context.AfterFunc(ctx, c.cancel)
@@ -52,6 +52,7 @@ func (c *channel) exchange(ctx context.Context, r wire.Request) ([]wire.Frame, e
 	c.seq++
 	text, err := wire.Encode(c.nonce, c.seq, r)
 	if err != nil {
+		c.close()
 		return nil, err
 	}
 	if c.fresh {

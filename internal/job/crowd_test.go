@@ -25,6 +25,8 @@ func TestOneSession(t *testing.T) {
 	b := newBench(t, sshdtest.Options{ExtraConfig: []string{"MaxSessions 1"}})
 	for range 3 {
 		started := b.start("echo job", time.Minute)
+		_, err := b.host.Start(b.ctx, job.Command{Text: "a NUL \x00", Limit: time.Minute})
+		require.ErrorContains(t, err, "NUL") // its channel must not stay in the way
 		r, err := b.host.Run(b.ctx, job.Command{Text: "echo attached"}, 0)
 		require.NoError(t, err)
 		require.Equal(t, "attached\n", string(r.Stdout))
