@@ -166,3 +166,27 @@ func TestResumedStartStaysInDoubt(t *testing.T) {
 	require.Equal(t, record.ID, doubt.ID)
 	require.Len(t, engine.Unreaped(), 1)
 }
+
+// That a start can't be sent at all says nothing of an earlier one of the same job.
+func TestUnfitStartKeepsTheDoubt(t *testing.T) {
+	b := newBench(t, sshdtest.Options{})
+	r := b.start("true", time.Minute)
+	record, err := b.journal.Find(b.ctx, r.ID)
+	require.NoError(t, err)
+	record.ID, record.Step, record.Seen = job.NewID(), "main/1", job.Seen{Phase: job.Intended, At: time.Now()}
+	require.NoError(t, b.journal.Intend(b.ctx, record))
+	engine, host := b.controller(b.server.ConfigFile)
+	engine.Adopt([]job.Record{record})
+	unfit := job.Command{Text: "a NUL \x00", Limit: time.Minute, Step: "main/1"}
+	_, err = host.Start(b.ctx, unfit)
+	var doubt *job.InDoubtError
+	require.ErrorAs(t, err, &doubt)
+	require.ErrorContains(t, err, "NUL")
+	require.Len(t, engine.Unreaped(), 1)
+
+	unfit.Step = "main/2"
+	_, err = host.Start(b.ctx, unfit)
+	var refused *job.StartError
+	require.ErrorAs(t, err, &refused)
+	require.Len(t, engine.Unreaped(), 1)
+}

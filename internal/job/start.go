@@ -107,13 +107,14 @@ func (h *Host) launch(ctx context.Context, id string, start wire.Start, doubt bo
 			}
 			return started, err
 		}
-		doubt = doubt || !transport.NotSent(err) && !notEntered(err)
+		unfit := errors.Is(err, wire.ErrRequest) // so nothing of it was sent
+		doubt = doubt || !unfit && !transport.NotSent(err) && !notEntered(err)
 		switch {
-		case errors.Is(err, wire.ErrRequest):
+		case unfit && !doubt:
 			return wire.Started{}, &StartError{Host: h.Name(), ID: id, Reason: err.Error()}
 		case !doubt:
 			return wire.Started{}, err
-		case ctx.Err() != nil || permanent(err) || time.Now().Add(pause).After(deadline):
+		case unfit || ctx.Err() != nil || permanent(err) || time.Now().Add(pause).After(deadline):
 			return wire.Started{}, &InDoubtError{Host: h.Name(), ID: id, Err: err}
 		}
 		select {
