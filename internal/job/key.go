@@ -28,17 +28,17 @@ func (h *Host) key(ctx context.Context, cmd *Command, record *Record) (known boo
 		record.ID, record.Key, record.KeyGen = keyed.ID(), cmd.Key, keyed.Generation
 		was, err := h.engine.Find(ctx, record.ID)
 		switch {
-		case errors.Is(err, ErrNoRecord), err == nil && was.Seen.Phase == Refused:
+		case errors.Is(err, ErrNoRecord), err == nil && was.Seen.Phase == Refused && was.Seen.State != wire.Cancelled:
 			return false, nil
 		case err != nil:
 			return false, err
-		case was.Seen.Phase != Reaped:
+		case was.Seen.Phase != Reaped && was.Seen.Phase != Refused:
 			*record = was
 			return true, nil
 		case told:
-			return false, fmt.Errorf("%s: the job %s of the key %s is reaped, and the host begins no other", h.Name(), record.ID, cmd.Key)
+			return false, fmt.Errorf("%s: the job %s of the key %s is over, and the host begins no other", h.Name(), record.ID, cmd.Key)
 		}
-		// It could not be told when that was seen.
+		// It could not be told when that was seen, or when the job was cancelled before it began.
 		if err := h.tellReaped(ctx, was); err != nil {
 			return false, err
 		}

@@ -101,15 +101,7 @@ func TestKeyGivesWay(t *testing.T) {
 	b := newBench(t, sshdtest.Options{})
 	keyed := job.Command{Text: "echo ran >>$HOME/counter", Display: "keyed", Key: "k", Limit: time.Minute}
 	b.wait(b.start("true", time.Minute).ID)
-	folder := b.home(".local/state/starling/v1")
-	refused := func() string {
-		require.NoError(t, os.Rename(folder, folder+".away"))
-		_, err := b.host.Start(b.ctx, keyed)
-		var start *job.StartError
-		require.ErrorAs(t, err, &start)
-		require.NoError(t, os.Rename(folder+".away", folder))
-		return start.ID
-	}
+	refused := func() string { return b.refusedStart(keyed) }
 
 	first := refused()
 	r, err := b.host.Start(b.ctx, keyed)
@@ -138,4 +130,49 @@ func TestKeyGivesWay(t *testing.T) {
 	require.NotEqual(t, r.ID, next.ID, "it was reaped, and the host had not heard of that")
 	require.Equal(t, wire.Succeeded, b.wait(next.ID).State)
 	require.Equal(t, 3, b.lines("counter"))
+}
+
+// refusedStart is the id of a job that the host did not take.
+func (b *bench) refusedStart(cmd job.Command) string {
+	folder := b.home(".local/state/starling/v1")
+	require.NoError(b.t, os.Rename(folder, folder+".away"))
+	_, err := b.host.Start(b.ctx, cmd)
+	var start *job.StartError
+	require.ErrorAs(b.t, err, &start)
+	require.NoError(b.t, os.Rename(folder+".away", folder))
+	return start.ID
+}
+
+// A job that was cancelled before it began does not stand in the way of its key, also when whoever cancelled it did not
+// know the key, or could not tell the host.
+func TestKeyGivesWayToWhatWasCancelledElsewhere(t *testing.T) {
+	b := newBench(t, sshdtest.Options{})
+	keyed := job.Command{Text: "true", Display: "keyed", Key: "k", Limit: time.Minute}
+	b.wait(b.start("true", time.Minute).ID)
+	engine := job.New(job.Config{Recorder: &job.Memory{}})
+	t.Cleanup(engine.Close)
+	elsewhere := b.reach(engine, b.server.ConfigFile)
+	cancelled := func() string {
+		id := b.refusedStart(keyed)
+		_, err := elsewhere.Cancel(b.ctx, id, 0)
+		var absent *job.AbsentError
+		require.ErrorAs(t, err, &absent)
+		return id
+	}
+
+	first := cancelled()
+	_, err := b.host.Start(b.ctx, keyed)
+	require.ErrorContains(t, err, first+" was not started: it was cancelled before it began")
+	r, err := b.host.Start(b.ctx, keyed)
+	require.NoError(t, err)
+	require.NotEqual(t, first, r.ID)
+	require.Equal(t, wire.Succeeded, b.wait(r.ID).State)
+
+	second := cancelled()
+	require.NoError(t, b.journal.Update(b.ctx, second, job.Seen{Phase: job.Refused, State: wire.Cancelled, At: time.Now()}))
+	_, other := b.controller(b.server.ConfigFile)
+	r, err = other.Start(b.ctx, keyed)
+	require.NoError(t, err, "it was known to be cancelled, and the host had not heard of that")
+	require.NotEqual(t, second, r.ID)
+	require.Equal(t, wire.Succeeded, b.wait(r.ID).State)
 }

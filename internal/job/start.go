@@ -39,6 +39,9 @@ func (h *Host) Start(ctx context.Context, cmd Command) (Result, error) {
 		Stdin: cmd.Stdin, Limit: cmd.Limit, Scope: facts.Scope,
 	}, again)
 	if err != nil {
+		if started.Token != nil && started.Token.Cancelled() {
+			h.mark(ctx, record) // whoever cancelled it may not have known the key
+		}
 		h.refused(ctx, record.ID, err)
 		return Result{}, err
 	}
