@@ -2,7 +2,9 @@ package wire
 
 import (
 	"bytes"
+	"fmt"
 	"os"
+	"os/exec"
 	"testing"
 	"time"
 
@@ -57,6 +59,60 @@ func TestManyJobsInOneLook(t *testing.T) {
 		require.Len(t, list.Jobs, 60)
 		waitGone(t, first)
 	})
+}
+
+// Each window gets its own file, in whatever order ls tells of them, and though some have none.
+func TestWindowsInAnyOrder(t *testing.T) {
+	real, err := exec.LookPath("ls")
+	require.NoError(t, err)
+	for name, order := range map[string]string{"sorted": "sort -k9", "backwards": "sort -rk9", "shuffled": "shuf"} {
+		t.Run(name, func(t *testing.T) {
+			onHosts(t, func(t *testing.T, h *host, _ *channel) {
+				h.fakes(map[string]string{"ls": real + ` "$@" | ` + order + "\n"})
+				c := h.open()
+				var l Look
+				for i := range 40 {
+					id := newID()
+					if i%5 == 4 {
+						id = l.Jobs[i-1].ID + "-x" // sorts before the other with what follows, and behind it alone
+					}
+					j := LookJob{Base: h.base, ID: id, Out: Window{Max: 10}, Err: Window{Max: 10, Final: 20}}
+					if i%7 == 0 {
+						j.Err = Window{}
+					}
+					l.Jobs = append(l.Jobs, j)
+					if i%3 == 0 {
+						continue // absent
+					}
+					dir := h.base + "/v1/" + id
+					require.NoError(t, os.MkdirAll(dir, 0o700))
+					for stream, text := range map[string]string{"out": fmt.Sprint("out", i), "err": ""} {
+						if i%2 == 0 && stream == "err" {
+							text = fmt.Sprintf("err%d, which is longer", i)
+						}
+						require.NoError(t, os.WriteFile(dir+"/"+stream, []byte(text), 0o600))
+					}
+					if i%4 == 0 {
+						require.NoError(t, os.WriteFile(dir+"/rc,0,-,250", nil, 0o600))
+					}
+				}
+				for i, f := range c.look(l).Jobs {
+					out, errs := "", ""
+					if i%3 != 0 {
+						out = fmt.Sprint("out", i)
+					}
+					if i%3 != 0 && i%2 == 0 && i%7 != 0 {
+						errs = fmt.Sprintf("err%d, which is longer", i)[:10]
+						if i%4 == 0 {
+							errs = fmt.Sprintf("err%d, which is longer", i)[:20]
+						}
+					}
+					require.Equal(t, out, string(f.Out.Data), "%d", i)
+					require.Equal(t, errs, string(f.Err.Data), "%d", i)
+				}
+			})
+		})
+	}
 }
 
 func TestOutputByOffset(t *testing.T) {
