@@ -63,9 +63,6 @@ func NewProxy(t testing.TB, target string) *Proxy {
 // Addr returns the host:port to connect to instead of the target.
 func (p *Proxy) Addr() string { return p.listener.Addr().String() }
 
-// Port returns the port of Addr.
-func (p *Proxy) Port() int { return p.listener.Addr().(*net.TCPAddr).Port }
-
 // Delay holds every byte back for d, in each direction; a round trip takes 2d longer. Throughput is not limited.
 func (p *Proxy) Delay(d time.Duration) {
 	p.mu.Lock()
